@@ -1,0 +1,49 @@
+"""The protocol of encoders: texts in, unit vectors out.
+
+An encoder is made by ``make_encoder(settings, state_path)`` with a light constructor: no weights,
+no network, no heavy import. The first ``encode`` (or ``warm_up``) loads the model. ``fingerprint``
+and ``dimensions`` are known without loading weights where the back end allows it, because stages
+compare fingerprints before they decide whether there is anything to do.
+
+``encode(texts)`` returns a C-contiguous float32 array of shape ``(len(texts), dimensions)`` in the
+order of the texts, every row of unit length (L2 norm within 1e-3 of 1) and finite, and does not
+depend on how texts are batched together beyond 1e-3 in cosine. An empty list gives shape
+``(0, dimensions)``. Texts longer than ``max_tokens`` are truncated; splitters see to it that this
+does not happen. Errors are ``EncoderError`` with what to do. One encoder may be used from several
+threads.
+
+``tokenizer`` counts and locates tokens exactly as the model sees them (see ``tokenizer.py``).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .tokenizer import TokenCounter
+
+Progress = Callable[[int], None]
+
+
+class Encoder(Protocol):
+    """See the module's docstring."""
+
+    name: str  # the back end and model, e.g. "compiled:all-MiniLM-L6-v2"
+
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def dimensions(self) -> int: ...
+    @property
+    def max_tokens(self) -> int:
+        """Most tokens the model sees, special tokens included."""
+        ...
+
+    @property
+    def tokenizer(self) -> "TokenCounter": ...
+    def warm_up(self) -> None: ...
+    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> "np.ndarray": ...
+    def describe(self) -> dict[str, object]:
+        """Facts for metadata: back end, model, device, precision, recorded agreement with fp32."""
+        ...

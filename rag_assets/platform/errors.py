@@ -1,0 +1,68 @@
+"""Errors a person may meet. Each says what happened and what to do next."""
+
+
+class RaglineError(Exception):
+    """Base of every error that is shown to a person without a traceback.
+
+    Args:
+        message: what happened, in one sentence.
+        hint: what to do about it, in one sentence; shown after the message.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".strip()
+
+
+class ConfigurationError(RaglineError):
+    """A setting is missing, unknown or has an impossible value."""
+
+
+class MissingExtra(ConfigurationError):
+    """A setting asks for a package that belongs to an extra which is not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(
+            f"The package '{package}' is not installed.",
+            f"Install the extra: pip install 'ragline[{extra}]'.",
+        )
+
+
+class SourceUnavailable(RaglineError):
+    """A source cannot be listed as a whole (missing or unreadable folder, store out of reach)."""
+
+
+class SourceChanged(RaglineError):
+    """A document changed while it was being read; it is tried again at the next ingest."""
+
+
+class StorageFull(RaglineError):
+    """The disk or the quota under RAG_HOME is full; nothing was half-written."""
+
+
+class StorageError(RaglineError):
+    """State under RAG_HOME cannot be read or written."""
+
+
+class AlreadyRunning(RaglineError):
+    """Another process holds the lock that this operation needs."""
+
+
+class EncoderError(RaglineError):
+    """The encoder cannot be loaded, or does not agree with its reference."""
+
+
+class IndexUnavailable(RaglineError):
+    """The vector index cannot be opened or disagrees with what the platform recorded."""
+
+
+class ReleaseRejected(RaglineError):
+    """A candidate did not pass its gates; the live release keeps serving."""
+
+
+class NoRelease(RaglineError):
+    """There is no released index to read from yet."""

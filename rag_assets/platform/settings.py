@@ -1,0 +1,302 @@
+"""Settings: environment, then ``.env``, then ``ragline.toml``, then defaults.
+
+Every setting has an environment variable: prefix ``RAG_``, nested names joined by two underscores,
+e.g. ``RAG_CHUNKING__MAX_TOKENS=200``. Relative paths in ``ragline.toml`` count from that file.
+"""
+
+import difflib
+import os
+import tomllib
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from .errors import ConfigurationError
+from .storage import is_url
+
+CONFIG_FILE = "ragline.toml"
+CONFIG_VARIABLE = "RAG_CONFIG"
+SOURCE_NAME = r"^[a-z0-9][a-z0-9_]*(-[a-z0-9_]+)*$"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SourceSettings(_Section):
+    """One source of documents."""
+
+    kind: Literal["folder", "jsonl"] = "folder"
+    path: str = Field(description="A folder, a .jsonl file, or an object-store URL of one.")
+    include: list[str] = Field(default=["**/*"], description="Glob patterns of what is a document.")
+    exclude: list[str] = Field(default=[], description="Glob patterns of what is not.")
+    shards: int = Field(default=1, ge=1, le=4096, description="How many partitions the source has.")
+    acl: list[str] = Field(
+        default=[], description="Groups that may read; 'public' is everyone; [] is nobody by rule."
+    )
+    attributes: dict[str, Any] = Field(default={}, description="Attributes of every document.")
+
+
+class ParsingSettings(_Section):
+    """How files become text."""
+
+    workers: int = Field(default=0, ge=0, description="Worker processes; 0: one per CPU core.")
+    timeout_seconds: float = Field(default=60.0, gt=0, description="Time limit for one file.")
+    memory_mb: int = Field(default=4096, ge=256, description="Memory limit of one worker.")
+    recycle_after: int = Field(default=2000, ge=1, description="Files a worker reads before it is replaced.")
+    max_file_mb: float = Field(default=100.0, gt=0, description="Larger files are quarantined unread.")
+    max_text_mb: float = Field(default=50.0, gt=0, description="Longer extracted texts are quarantined.")
+    max_attempts: int = Field(default=3, ge=1, description="Attempts before a file is left in quarantine.")
+    retry_seconds: float = Field(default=300.0, ge=0, description="Wait before the first retry; doubles.")
+
+
+class ChunkingSettings(_Section):
+    """How text becomes passages."""
+
+    splitter: str = Field(default="structure", description="structure, recursive, fixed, sentence or semantic.")
+    max_tokens: int = Field(default=200, ge=16, description="Most tokens of a passage with its context.")
+    overlap_tokens: int = Field(default=0, ge=0, description="Tokens shared by neighbours (recursive, fixed).")
+    heading_context: bool = Field(default=True, description="Embed the title and headings with the text.")
+
+
+class EncoderSettings(_Section):
+    """Which model makes the vectors."""
+
+    backend: Literal["compiled", "sentence-transformers", "openai"] = "compiled"
+    model: str = Field(default="all-MiniLM-L6-v2", description="Name or path of the model.")
+    batch_size: int = Field(default=16, ge=1)
+    device: str = Field(default="", description="sentence-transformers device; empty: choose.")
+    base_url: str = Field(default="", description="openai: address of the embeddings endpoint.")
+    api_key: SecretStr = Field(default=SecretStr(""), description="openai: key of the endpoint.")
+    dimensions: int = Field(default=0, ge=0, description="openai: length of the vectors; 0: ask once.")
+    max_input_tokens: int = Field(default=0, ge=0, description="openai: the model's limit; 0: 512.")
+    keep_unused_days: float = Field(default=30.0, ge=0, description="Vectors no longer used are kept so long.")
+
+
+class GateSettings(_Section):
+    """What a candidate release must satisfy."""
+
+    max_quarantine_share: float = Field(default=0.5, ge=0, le=1, description="Most quarantined documents.")
+
+
+class QuerySettings(_Section):
+    """How questions are searched and answered."""
+
+    limit: int = Field(default=5, ge=1, le=100, description="Passages returned by default.")
+    candidates: int = Field(default=50, ge=1, le=1000, description="Passages each leg of the search gives.")
+    fusion_weight: float = Field(default=0.5, ge=0, le=1, description="Share of the dense leg, if not learned.")
+    max_question_chars: int = Field(default=4000, ge=1)
+
+
+class AuthSettings(_Section):
+    """Whether readers are identified."""
+
+    enabled: bool = Field(default=False, description="When on, documents without an ACL are for admins only.")
+
+
+class _DotEnv(DotEnvSettingsSource):
+    """A ``.env`` file is shared with other programs: names that are not ours are left alone."""
+
+    def __call__(self) -> dict[str, Any]:
+        return {key: value for key, value in super().__call__().items() if key in Settings.model_fields}
+
+
+class Settings(BaseSettings):
+    """All settings of a deployment."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="RAG_", env_nested_delimiter="__", extra="forbid", frozen=True, env_file=".env"
+    )
+
+    home: str = Field(default=".ragline", description="All state: a folder, or an object-store URL.")
+    state_dir: str = Field(default="", description="Local state when home is a URL; default .ragline.")
+    database_url: SecretStr = Field(
+        default=SecretStr(""), description="Platform database; default SQLite under the state folder."
+    )
+    storage_options: dict[str, SecretStr] = Field(default={}, description="Object-store options.")
+    sources: dict[str, SourceSettings] = {}
+    parsing: ParsingSettings = ParsingSettings()
+    chunking: ChunkingSettings = ChunkingSettings()
+    encoder: EncoderSettings = EncoderSettings()
+    gates: GateSettings = GateSettings()
+    query: QuerySettings = QuerySettings()
+    auth: AuthSettings = AuthSettings()
+
+    @field_validator("sources")
+    @classmethod
+    def _source_names(cls, sources: dict[str, SourceSettings]) -> dict[str, SourceSettings]:
+        import re
+
+        for name in sources:
+            if not re.match(SOURCE_NAME, name) or "--" in name:
+                raise ValueError(
+                    f"source name '{name}' must be lower-case letters, digits, '_' or single '-'"
+                )
+        return sources
+
+    @cached_property
+    def state_path(self) -> Path:
+        """The local folder for what cannot live in an object store (locks, Dagster, models)."""
+        if self.state_dir:
+            return Path(self.state_dir).expanduser().absolute()
+        if is_url(self.home):
+            return Path(".ragline").absolute()
+        return Path(self.home.removeprefix("file://")).expanduser().absolute()
+
+    @cached_property
+    def home_location(self) -> str:
+        """Where tables, blobs and LanceDB are: an absolute local path or a URL."""
+        return self.home if is_url(self.home) else str(self.state_path)
+
+    @cached_property
+    def dagster_home(self) -> Path:
+        """The folder of the Dagster instance; the variable ``DAGSTER_HOME`` wins."""
+        return Path(os.environ.get("DAGSTER_HOME") or self.state_path / "dagster").absolute()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, _DotEnv(settings_cls, env_file=".env"), init_settings
+
+
+class Origin(NamedTuple):
+    """One effective setting: dotted name, value (secrets masked) and where it came from."""
+
+    name: str
+    value: Any
+    source: str
+
+
+def config_path() -> Path:
+    """The configuration file: ``RAG_CONFIG``, or ``ragline.toml`` in the working folder."""
+    return Path(os.environ.get(CONFIG_VARIABLE) or CONFIG_FILE).absolute()
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Read the settings of this deployment.
+
+    Args:
+        path: the configuration file; default ``config_path()``. A default file that does not exist
+            is the same as an empty one; a file that was named must exist.
+
+    Raises:
+        ConfigurationError: the file is missing or not TOML, a key is unknown, a value impossible.
+    """
+    path = path or config_path()
+    values = _read_file(path)
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise _explain(error, path) from None
+    except Exception as error:
+        # pydantic-settings wraps a value that is not JSON in an error of its own
+        raise ConfigurationError(f"A RAG_ variable cannot be read: {error}.", "Correct its value.") from error
+
+
+def origins(settings: Settings, path: Path | None = None) -> list[Origin]:
+    """List every effective setting with its source, secrets masked."""
+    path = path or config_path()
+    layers = [
+        ("environment", EnvSettingsSource(Settings)()),
+        (".env", _DotEnv(Settings, env_file=".env")()),
+        (path.name, _read_file(path)),
+    ]
+
+    def source_of(name: str) -> str:
+        for label, layer in layers:
+            node: Any = layer
+            for part in name.split("."):
+                if not isinstance(node, dict) or part not in node:
+                    break
+                node = node[part]
+            else:
+                return label
+        return "default"
+
+    return [
+        Origin(name, value, source_of(name)) for name, value in _flatten(settings.model_dump(mode="json"))
+    ]
+
+
+def _flatten(value: Any, prefix: str = "") -> list[tuple[str, Any]]:
+    if isinstance(value, dict) and value and not prefix.endswith("attributes."):
+        return [
+            item for key, child in value.items() for item in _flatten(child, f"{prefix}{key}.")
+        ]
+    return [(prefix.rstrip("."), value)]
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        if os.environ.get(CONFIG_VARIABLE):
+            raise ConfigurationError(
+                f"The configuration file {path} does not exist.",
+                f"Create it or correct the variable {CONFIG_VARIABLE}.",
+            )
+        return {}
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is not valid TOML: {error}.", "Correct that line.") from error
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.", "Check its permissions.") from error
+    base = path.parent
+    for key in ("home", "state_dir"):
+        if isinstance(values.get(key), str):
+            values[key] = _absolute(values[key], base)
+    sources = values.get("sources")
+    if isinstance(sources, dict):
+        for source in sources.values():
+            if isinstance(source, dict) and isinstance(source.get("path"), str):
+                source["path"] = _absolute(source["path"], base)
+    return values
+
+
+def _absolute(location: str, base: Path) -> str:
+    if not location or is_url(location):
+        return location
+    return str((base / Path(location.removeprefix("file://")).expanduser()).absolute())
+
+
+def _explain(error: ValidationError, path: Path) -> ConfigurationError:
+    problems = []
+    for item in error.errors():
+        name = ".".join(str(part) for part in item["loc"])
+        if item["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(str(item["loc"][-1]), _known_keys(item["loc"][:-1]), n=1)
+            guess = f"; did you mean '{near[0]}'?" if near else ""
+            problems.append(f"unknown key '{name}'{guess}")
+        else:
+            problems.append(f"'{name}': {item['msg']}")
+    return ConfigurationError(
+        f"The settings are not valid ({path.name} or RAG_ variables): " + "; ".join(problems) + ".",
+        "Run 'ragline config --help' for the names, and correct them.",
+    )
+
+
+def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+    model: Any = Settings
+    for part in location:
+        if model is Settings and part == "sources":
+            model = SourceSettings
+        elif model is SourceSettings:
+            continue
+        else:
+            field = getattr(model, "model_fields", {}).get(part)
+            model = field.annotation if field else None
+    return list(getattr(model, "model_fields", {}))

@@ -1,0 +1,169 @@
+"""Byte storage under RAG_HOME: a local folder or an object store, with one behaviour.
+
+Protocol: a key is a relative POSIX path. ``write`` is atomic (a reader sees the old bytes or the
+new ones, never a part) and replaces what is there. ``read`` of a missing key raises ``KeyError``.
+``path`` gives a local file for libraries that want one, or ``None`` on an object store.
+"""
+
+import errno
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from .errors import MissingExtra, StorageError, StorageFull
+
+TEMPORARY_SUFFIX = ".writing"
+
+
+class Storage(Protocol):
+    """Where the platform keeps bytes; see the module's docstring for the rules."""
+
+    root: str
+
+    def read(self, key: str) -> bytes: ...
+    def write(self, key: str, data: bytes) -> None: ...
+    def size(self, key: str) -> int | None: ...
+    def list(self, prefix: str) -> Iterator[str]: ...
+    def delete(self, key: str) -> None: ...
+    def path(self, key: str) -> Path | None: ...
+
+
+@contextmanager
+def storage_errors(what: str) -> Iterator[None]:
+    """Turn operating-system errors into errors that tell a person what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFull(
+                f"No space left while writing {what}; nothing was half-written.",
+                "Free some space (or move RAG_HOME) and run the command again.",
+            ) from error
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise StorageError(
+            f"Cannot access {what}: {error.strerror or error}.",
+            "Check the permissions and the mount of RAG_HOME.",
+        ) from error
+
+
+class LocalStorage:
+    """A folder on a local or shared file system."""
+
+    def __init__(self, root: str | Path) -> None:
+        self._root = Path(root)
+        self.root = str(self._root)
+
+    def path(self, key: str) -> Path:
+        return self._root / key
+
+    def read(self, key: str) -> bytes:
+        try:
+            with storage_errors(self.root + "/" + key):
+                return self.path(key).read_bytes()
+        except FileNotFoundError:
+            raise KeyError(key) from None
+
+    def write(self, key: str, data: bytes) -> None:
+        with self.writing(key) as temporary, open(temporary, "wb") as file:
+            file.write(data)
+
+    @contextmanager
+    def writing(self, key: str, *, durable: bool = False) -> Iterator[Path]:
+        """Give a temporary path beside ``key`` that replaces it when the block ends well.
+
+        With ``durable`` the bytes are flushed to the disk first, so that even a power cut leaves
+        the old content or the new one.
+        """
+        target = self.path(key)
+        temporary = target.with_name(f"{target.name}.{uuid.uuid4().hex[:8]}{TEMPORARY_SUFFIX}")
+        with storage_errors(str(target)):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                yield temporary
+                if durable:
+                    with open(temporary, "rb+") as file:
+                        os.fsync(file.fileno())
+                os.replace(temporary, target)
+            finally:
+                temporary.unlink(missing_ok=True)
+
+    def size(self, key: str) -> int | None:
+        try:
+            return self.path(key).stat().st_size
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def list(self, prefix: str) -> Iterator[str]:
+        base = self.path(prefix)
+        for folder, _, names in os.walk(base):
+            for name in sorted(names):
+                if not name.endswith(TEMPORARY_SUFFIX):
+                    yield (Path(folder) / name).relative_to(self._root).as_posix()
+
+    def delete(self, key: str) -> None:
+        target = self.path(key)
+        if target.is_dir():
+            shutil.rmtree(target)
+        else:
+            target.unlink(missing_ok=True)
+
+
+class ObjectStorage:
+    """A bucket and prefix of an S3, GCS or Azure compatible store, through obstore."""
+
+    def __init__(self, url: str, options: dict[str, str] | None = None) -> None:
+        try:
+            import obstore
+            from obstore.store import from_url
+        except ImportError as error:
+            raise MissingExtra("obstore", "s3") from error
+        self._obstore: Any = obstore
+        self._store = from_url(url, config=options or {})  # type: ignore[arg-type]
+        self.root = url
+
+    def path(self, key: str) -> None:
+        return None
+
+    def read(self, key: str) -> bytes:
+        try:
+            return bytes(self._obstore.get(self._store, key).bytes())
+        except FileNotFoundError:
+            raise KeyError(key) from None
+
+    def write(self, key: str, data: bytes) -> None:
+        self._obstore.put(self._store, key, data)
+
+    def size(self, key: str) -> int | None:
+        try:
+            return int(self._obstore.head(self._store, key)["size"])
+        except FileNotFoundError:
+            return None
+
+    def list(self, prefix: str) -> Iterator[str]:
+        for batch in self._obstore.list(self._store, prefix=prefix):
+            yield from sorted(item["path"] for item in batch)
+
+    def delete(self, key: str) -> None:
+        keys = list(self.list(key)) or [key]
+        for item in keys:
+            try:
+                self._obstore.delete(self._store, item)
+            except FileNotFoundError:
+                continue
+
+
+def is_url(location: str) -> bool:
+    """Whether a location names an object store rather than a local path."""
+    return "://" in location and not location.startswith("file://")
+
+
+def open_storage(location: str, options: dict[str, str] | None = None) -> LocalStorage | ObjectStorage:
+    """Open the storage for a local path, a ``file://`` URL or an object-store URL."""
+    if is_url(location):
+        return ObjectStorage(location, options)
+    return LocalStorage(location.removeprefix("file://"))
