@@ -1,0 +1,1 @@
+"""One vector per distinct chunk text and encoder: computed once, kept, shared between shards."""

@@ -52,20 +52,38 @@ class ParsingSettings(_Section):
     workers: int = Field(default=0, ge=0, description="Worker processes; 0: one per CPU core.")
     timeout_seconds: float = Field(default=60.0, gt=0, description="Time limit for one file.")
     memory_mb: int = Field(default=4096, ge=256, description="Memory limit of one worker.")
-    recycle_after: int = Field(default=2000, ge=1, description="Files a worker reads before it is replaced.")
-    max_file_mb: float = Field(default=100.0, gt=0, description="Larger files are quarantined unread.")
-    max_text_mb: float = Field(default=50.0, gt=0, description="Longer extracted texts are quarantined.")
-    max_attempts: int = Field(default=3, ge=1, description="Attempts before a file is left in quarantine.")
-    retry_seconds: float = Field(default=300.0, ge=0, description="Wait before the first retry; doubles.")
+    recycle_after: int = Field(
+        default=2000, ge=1, description="Files a worker reads before it is replaced."
+    )
+    max_file_mb: float = Field(
+        default=100.0, gt=0, description="Larger files are quarantined unread."
+    )
+    max_text_mb: float = Field(
+        default=50.0, gt=0, description="Longer extracted texts are quarantined."
+    )
+    max_attempts: int = Field(
+        default=3, ge=1, description="Attempts before a file is left in quarantine."
+    )
+    retry_seconds: float = Field(
+        default=300.0, ge=0, description="Wait before the first retry; doubles."
+    )
 
 
 class ChunkingSettings(_Section):
     """How text becomes passages."""
 
-    splitter: str = Field(default="structure", description="structure, recursive, fixed, sentence or semantic.")
-    max_tokens: int = Field(default=200, ge=16, description="Most tokens of a passage with its context.")
-    overlap_tokens: int = Field(default=0, ge=0, description="Tokens shared by neighbours (recursive, fixed).")
-    heading_context: bool = Field(default=True, description="Embed the title and headings with the text.")
+    splitter: str = Field(
+        default="structure", description="structure, recursive, fixed, sentence or semantic."
+    )
+    max_tokens: int = Field(
+        default=200, ge=16, description="Most tokens of a passage with its context."
+    )
+    overlap_tokens: int = Field(
+        default=0, ge=0, description="Tokens shared by neighbours (recursive, fixed)."
+    )
+    heading_context: bool = Field(
+        default=True, description="Embed the title and headings with the text."
+    )
 
 
 class EncoderSettings(_Section):
@@ -77,37 +95,51 @@ class EncoderSettings(_Section):
     device: str = Field(default="", description="sentence-transformers device; empty: choose.")
     base_url: str = Field(default="", description="openai: address of the embeddings endpoint.")
     api_key: SecretStr = Field(default=SecretStr(""), description="openai: key of the endpoint.")
-    dimensions: int = Field(default=0, ge=0, description="openai: length of the vectors; 0: ask once.")
+    dimensions: int = Field(
+        default=0, ge=0, description="openai: length of the vectors; 0: ask once."
+    )
     max_input_tokens: int = Field(default=0, ge=0, description="openai: the model's limit; 0: 512.")
-    keep_unused_days: float = Field(default=30.0, ge=0, description="Vectors no longer used are kept so long.")
+    keep_unused_days: float = Field(
+        default=30.0, ge=0, description="Vectors no longer used are kept so long."
+    )
 
 
 class GateSettings(_Section):
     """What a candidate release must satisfy."""
 
-    max_quarantine_share: float = Field(default=0.5, ge=0, le=1, description="Most quarantined documents.")
+    max_quarantine_share: float = Field(
+        default=0.5, ge=0, le=1, description="Most quarantined documents."
+    )
 
 
 class QuerySettings(_Section):
     """How questions are searched and answered."""
 
     limit: int = Field(default=5, ge=1, le=100, description="Passages returned by default.")
-    candidates: int = Field(default=50, ge=1, le=1000, description="Passages each leg of the search gives.")
-    fusion_weight: float = Field(default=0.5, ge=0, le=1, description="Share of the dense leg, if not learned.")
+    candidates: int = Field(
+        default=50, ge=1, le=1000, description="Passages each leg of the search gives."
+    )
+    fusion_weight: float = Field(
+        default=0.5, ge=0, le=1, description="Share of the dense leg, if not learned."
+    )
     max_question_chars: int = Field(default=4000, ge=1)
 
 
 class AuthSettings(_Section):
     """Whether readers are identified."""
 
-    enabled: bool = Field(default=False, description="When on, documents without an ACL are for admins only.")
+    enabled: bool = Field(
+        default=False, description="When on, documents without an ACL are for admins only."
+    )
 
 
 class _DotEnv(DotEnvSettingsSource):
     """A ``.env`` file is shared with other programs: names that are not ours are left alone."""
 
     def __call__(self) -> dict[str, Any]:
-        return {key: value for key, value in super().__call__().items() if key in Settings.model_fields}
+        return {
+            key: value for key, value in super().__call__().items() if key in Settings.model_fields
+        }
 
 
 class Settings(BaseSettings):
@@ -117,10 +149,15 @@ class Settings(BaseSettings):
         env_prefix="RAG_", env_nested_delimiter="__", extra="forbid", frozen=True, env_file=".env"
     )
 
-    home: str = Field(default=".ragline", description="All state: a folder, or an object-store URL.")
-    state_dir: str = Field(default="", description="Local state when home is a URL; default .ragline.")
+    home: str = Field(
+        default=".ragline", description="All state: a folder, or an object-store URL."
+    )
+    state_dir: str = Field(
+        default="", description="Local state when home is a URL; default .ragline."
+    )
     database_url: SecretStr = Field(
-        default=SecretStr(""), description="Platform database; default SQLite under the state folder."
+        default=SecretStr(""),
+        description="Platform database; default SQLite under the state folder.",
     )
     storage_options: dict[str, SecretStr] = Field(default={}, description="Object-store options.")
     sources: dict[str, SourceSettings] = {}
@@ -205,7 +242,9 @@ def load_settings(path: Path | None = None) -> Settings:
         raise _explain(error, path) from None
     except Exception as error:
         # pydantic-settings wraps a value that is not JSON in an error of its own
-        raise ConfigurationError(f"A RAG_ variable cannot be read: {error}.", "Correct its value.") from error
+        raise ConfigurationError(
+            f"A RAG_ variable cannot be read: {error}.", "Correct its value."
+        ) from error
 
 
 def origins(settings: Settings, path: Path | None = None) -> list[Origin]:
@@ -229,15 +268,14 @@ def origins(settings: Settings, path: Path | None = None) -> list[Origin]:
         return "default"
 
     return [
-        Origin(name, value, source_of(name)) for name, value in _flatten(settings.model_dump(mode="json"))
+        Origin(name, value, source_of(name))
+        for name, value in _flatten(settings.model_dump(mode="json"))
     ]
 
 
 def _flatten(value: Any, prefix: str = "") -> list[tuple[str, Any]]:
     if isinstance(value, dict) and value and not prefix.endswith("attributes."):
-        return [
-            item for key, child in value.items() for item in _flatten(child, f"{prefix}{key}.")
-        ]
+        return [item for key, child in value.items() for item in _flatten(child, f"{prefix}{key}.")]
     return [(prefix.rstrip("."), value)]
 
 
@@ -252,9 +290,13 @@ def _read_file(path: Path) -> dict[str, Any]:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} is not valid TOML: {error}.", "Correct that line.") from error
+        raise ConfigurationError(
+            f"{path} is not valid TOML: {error}.", "Correct that line."
+        ) from error
     except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.", "Check its permissions.") from error
+        raise ConfigurationError(
+            f"{path} cannot be read: {error.strerror}.", "Check its permissions."
+        ) from error
     base = path.parent
     for key in ("home", "state_dir"):
         if isinstance(values.get(key), str):
@@ -278,7 +320,9 @@ def _explain(error: ValidationError, path: Path) -> ConfigurationError:
     for item in error.errors():
         name = ".".join(str(part) for part in item["loc"])
         if item["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(str(item["loc"][-1]), _known_keys(item["loc"][:-1]), n=1)
+            near = difflib.get_close_matches(
+                str(item["loc"][-1]), _known_keys(item["loc"][:-1]), n=1
+            )
             guess = f"; did you mean '{near[0]}'?" if near else ""
             problems.append(f"unknown key '{name}'{guess}")
         else:

@@ -162,7 +162,9 @@ def is_url(location: str) -> bool:
     return "://" in location and not location.startswith("file://")
 
 
-def open_storage(location: str, options: dict[str, str] | None = None) -> LocalStorage | ObjectStorage:
+def open_storage(
+    location: str, options: dict[str, str] | None = None
+) -> LocalStorage | ObjectStorage:
     """Open the storage for a local path, a ``file://`` URL or an object-store URL."""
     if is_url(location):
         return ObjectStorage(location, options)

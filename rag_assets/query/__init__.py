@@ -1,0 +1,1 @@
+"""The query path: search the released index with the caller's rights, answer, cite."""

@@ -1,0 +1,1 @@
+"""Releases: the registry, the gates, and the promotion of a candidate index."""

@@ -1,0 +1,1 @@
+"""The LanceDB table: vectors, full text and filters; one atomic commit per shard."""

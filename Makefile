@@ -1,0 +1,77 @@
+# make demo    install, ingest the sample handbook through Dagster, release, ask
+# make test    install, run the whole suite
+# The rest:    install check bench up ui lock clean
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DEMO := .ragline/demo
+
+export PYTHONUNBUFFERED := 1
+export DAGSTER_DISABLE_TELEMETRY := 1
+export HF_HUB_OFFLINE := 1
+
+.PHONY: help install demo test check bench up ui lock clean
+
+help: ## Show the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
+
+install: $(STAMP) ## Install Ragline and everything it needs into .venv
+
+# uv installs in seconds; it is used when present and otherwise fetched into .venv by pip.
+# It does not read pip's find-links setting by itself, so that is handed on when set.
+# Compiled bytecode halves the start of every command, and some machines forbid writing it later.
+$(STAMP): requirements.lock pyproject.toml
+	@uv=$$(command -v uv || true); \
+	if [ ! -x $(BIN)/python ]; then \
+	  if [ -n "$$uv" ]; then "$$uv" venv --quiet --python $(PYTHON) $(VENV); \
+	  else $(PYTHON) -m venv $(VENV); fi; \
+	fi; \
+	if [ -z "$$uv" ]; then \
+	  [ -x $(BIN)/uv ] || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv; \
+	  uv=$(BIN)/uv; \
+	fi; \
+	"$$uv" pip install --quiet --python $(BIN)/python --compile-bytecode \
+	  $${PIP_FIND_LINKS:+--find-links "$$PIP_FIND_LINKS"} -r requirements.lock; \
+	"$$uv" pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $(STAMP)
+
+demo: install ## Ingest the sample handbook, release it, ask questions
+	@echo "== The sample handbook becomes a released index, through Dagster"
+	RAG_HOME=$(DEMO) $(BIN)/ragline ingest
+	@echo "== What became of every document"
+	RAG_HOME=$(DEMO) $(BIN)/ragline status
+	@echo "== Questions, answered with citations"
+	RAG_HOME=$(DEMO) $(BIN)/ragline ask "How much may a room in London cost me per night on a trip in May 2026?"
+	RAG_HOME=$(DEMO) $(BIN)/ragline ask "Wohin gehen wir in Lüderhafen, wenn der Feueralarm losgeht?"
+	@echo "== Next: 'make ui' shows the lineage graph; README.md tells how to ingest your own folder"
+
+test: install ## Run the whole test suite
+	$(BIN)/python -m pytest -q
+
+check: install ## Lint, types, import layers, dead links
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/lychee --offline --no-progress README.md 'docs/**/*.md' 'sample/*.md'
+
+bench: install ## Measure, and print the tables
+	$(BIN)/python -m benchmarks
+
+ui: install ## Open the Dagster UI of the demo (http://127.0.0.1:3000)
+	RAG_HOME=$(DEMO) $(BIN)/ragline ui
+
+up: ui ## Everything that serves, on this machine (until the HTTP API is there: the Dagster UI)
+
+lock: ## Pin the newest versions that pyproject.toml allows
+	uv pip compile pyproject.toml --all-extras --python-version 3.11 --quiet --no-header \
+	  --no-annotate --no-emit-index-url --no-emit-find-links --output-file requirements.lock
+	sed -i -E 's/\+cpu$$//' requirements.lock
+
+clean: ## Remove the installation and all state
+	rm -rf $(VENV) .ragline .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

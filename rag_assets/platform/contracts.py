@@ -1,0 +1,213 @@
+"""Data contracts: Great Expectations suites, declared as data, validated in a process of their own.
+
+A room declares its contract as a list of ``Expectation`` (the type and arguments of a Great
+Expectations expectation). Importing Great Expectations takes seconds and a quarter of a gigabyte,
+so a single worker process imports it, beside the work, and only when a table has changed.
+"""
+
+import os
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """One clause of a contract.
+
+    Attributes:
+        name: the name of the check in the Dagster UI.
+        type: the expectation in Great Expectations' own spelling, e.g.
+            ``expect_column_values_to_be_unique``.
+        kwargs: its arguments.
+        why: what goes wrong downstream when it does not hold.
+        severity: ``error`` stops what comes after it, ``warn`` is only shown.
+    """
+
+    name: str
+    type: str
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    why: str = ""
+    severity: Literal["error", "warn"] = "error"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one expectation.
+
+    Attributes:
+        name: the expectation's name.
+        passed: whether it holds.
+        unexpected: how many rows break it (0 where it is not about rows).
+        examples: a few values that break it.
+        error: why it could not be evaluated, if so; such an outcome never passes.
+    """
+
+    name: str
+    passed: bool
+    unexpected: int = 0
+    examples: tuple[str, ...] = ()
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The outcomes of one contract on one table."""
+
+    outcomes: tuple[Outcome, ...]
+    rows: int
+    seconds: float
+
+
+def unique(column: str, why: str) -> Expectation:
+    """Every value of ``column`` occurs once."""
+    return Expectation(
+        f"{column}_unique", "expect_column_values_to_be_unique", {"column": column}, why
+    )
+
+
+def not_null(column: str, why: str) -> Expectation:
+    """``column`` has no nulls."""
+    return Expectation(
+        f"{column}_not_null", "expect_column_values_to_not_be_null", {"column": column}, why
+    )
+
+
+def in_set(column: str, values: Sequence[str], why: str) -> Expectation:
+    """Every value of ``column`` is one of ``values``."""
+    kwargs = {"column": column, "value_set": list(values)}
+    return Expectation(f"{column}_known", "expect_column_values_to_be_in_set", kwargs, why)
+
+
+def matches(column: str, regex: str, why: str) -> Expectation:
+    """Every value of ``column`` that is not null matches ``regex`` from its start."""
+    kwargs = {"column": column, "regex": regex}
+    return Expectation(f"{column}_form", "expect_column_values_to_match_regex", kwargs, why)
+
+
+def between(column: str, low: float | None, high: float | None, why: str) -> Expectation:
+    """Every value of ``column`` that is not null lies between ``low`` and ``high``, both included."""
+    kwargs = {"column": column, "min_value": low, "max_value": high}
+    return Expectation(f"{column}_range", "expect_column_values_to_be_between", kwargs, why)
+
+
+def columns_are(columns: Sequence[str], why: str) -> Expectation:
+    """The table has exactly these columns."""
+    kwargs = {"column_set": list(columns), "exact_match": True}
+    return Expectation("columns", "expect_table_columns_to_match_set", kwargs, why)
+
+
+class ContractRunner:
+    """Validates tables in one worker process that is started when first needed.
+
+    Call ``warm_up`` early: the import of Great Expectations then overlaps with other work.
+    """
+
+    def __init__(self) -> None:
+        self._pool: ProcessPoolExecutor | None = None
+        self._warm: Future[None] | None = None
+
+    def warm_up(self) -> None:
+        """Start the worker and its imports without waiting for them."""
+        if self._pool is None:
+            from multiprocessing import get_context
+
+            self._pool = ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn"))
+            self._warm = self._pool.submit(_import_great_expectations)
+
+    def validate(self, table: Path | bytes, contract: Sequence[Expectation]) -> Validation:
+        """Validate a Parquet table (a path or its bytes) against a contract."""
+        from concurrent.futures.process import BrokenProcessPool
+
+        for attempt in (1, 2):
+            self.warm_up()
+            assert self._pool is not None
+            try:
+                return self._pool.submit(validate_table, table, tuple(contract)).result()
+            except BrokenProcessPool:
+                # the worker was killed (memory, operator): one fresh worker, then give up
+                self.close()
+                if attempt == 2:
+                    raise
+        raise AssertionError("unreachable")
+
+    def close(self) -> None:
+        """End the worker."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
+
+
+def _import_great_expectations() -> None:
+    _quiet()
+    import great_expectations  # noqa: F401
+
+
+def _quiet() -> None:
+    from .processes import end_with_parent
+
+    end_with_parent()
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("TQDM_DISABLE", "1")
+
+
+def validate_table(table: Path | bytes, contract: Sequence[Expectation]) -> Validation:
+    """Run a contract on a Parquet table in this process; see ``ContractRunner.validate``."""
+    import io
+
+    import polars as pl
+
+    started = time.perf_counter()
+    source: Any = io.BytesIO(table) if isinstance(table, bytes) else table
+    stored = list(pl.read_parquet_schema(source))
+    needed = {item.kwargs["column"] for item in contract if "column" in item.kwargs}
+    if isinstance(source, io.BytesIO):
+        source.seek(0)
+    present = [name for name in stored if name in needed]
+    frame = pl.read_parquet(source, columns=present or stored[:1])
+    # columns nobody looks at are only named: their content would cost memory for nothing
+    frame = frame.with_columns(
+        pl.lit(None).alias(name) for name in stored if name not in frame.columns
+    )
+    outcomes = _validate_frame(frame.to_pandas(), contract)
+    return Validation(tuple(outcomes), frame.height, time.perf_counter() - started)
+
+
+def _validate_frame(frame: Any, contract: Sequence[Expectation]) -> list[Outcome]:
+    _quiet()
+    import great_expectations as gx
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = gx.data_context.types.base.ProgressBarsConfig(globally=False)
+    asset = context.data_sources.add_pandas("tables").add_dataframe_asset("table")
+    batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
+    suite = gx.ExpectationSuite(
+        name="contract",
+        expectations=[
+            {"type": item.type, "kwargs": item.kwargs, "meta": {"name": item.name}}
+            for item in contract
+        ],
+    )
+    results = {
+        result.expectation_config.meta["name"]: result
+        for result in batch.validate(suite, result_format="SUMMARY").results
+    }
+    return [_outcome(item, results.get(item.name)) for item in contract]
+
+
+def _outcome(item: Expectation, result: Any) -> Outcome:
+    if result is None:
+        return Outcome(item.name, passed=False, error="Great Expectations returned no result")
+    raised = (result.exception_info or {}).get("raised_exception")
+    if raised is None:  # one entry per metric
+        entries = [entry for entry in result.exception_info.values() if isinstance(entry, dict)]
+        error = "; ".join(str(entry.get("exception_message", "")) for entry in entries)
+    else:
+        error = str(result.exception_info.get("exception_message") or "") if raised else ""
+    detail = result.result or {}
+    examples = tuple(str(value) for value in (detail.get("partial_unexpected_list") or [])[:5])
+    unexpected = int(detail.get("unexpected_count") or 0)
+    return Outcome(item.name, bool(result.success) and not error, unexpected, examples, error)

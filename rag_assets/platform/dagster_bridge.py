@@ -1,0 +1,151 @@
+"""Between Dagster and the rooms: partitions, metadata of a stage, contracts as asset checks.
+
+Only ``asset.py`` and ``checks.py`` modules, and the packages above, import this module: everything
+else in the rooms knows nothing of Dagster.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from .contracts import Expectation, Outcome
+from .errors import RaglineError
+from .fingerprint import fingerprint
+from .platform import Platform
+from .stage import StageOutcome, StageRun
+
+SOURCE_SHARDS = dg.DynamicPartitionsDefinition(name="source_shards")
+FULL_TAG = "ragline/full"
+OWNERS = ["team:knowledge-platform"]
+PLATFORM = "platform"
+
+
+def code_version(*parts: Any) -> str:
+    """A short code version from a stage's version and the settings that shape its output."""
+    return fingerprint(list(parts))[:12]
+
+
+def stage_run(context: dg.AssetExecutionContext, platform: Platform) -> StageRun:
+    """The circumstances of a stage, taken from Dagster's context."""
+    return StageRun(
+        platform=platform,
+        partition=context.partition_key,
+        run_id=context.run_id,
+        full=context.run.tags.get(FULL_TAG) == "true",
+        report=platform.report,
+    )
+
+
+def execute_stage(
+    context: dg.AssetExecutionContext, platform: Platform, stage: Callable[[StageRun], StageOutcome]
+) -> dg.MaterializeResult:
+    """Run a stage under its shard's lock and describe the result to Dagster."""
+    run = stage_run(context, platform)
+    name = context.asset_key.to_user_string()
+    doing = f"materializing {name} of '{run.partition}'"
+    with explained(), platform.lock(f"shard-{run.partition}", doing=doing, timeout=900):
+        return materialized(stage(run))
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Show an error that is meant for people as such in the UI, without a traceback."""
+    try:
+        yield
+    except RaglineError as error:
+        raise dg.Failure(description=str(error)) from error
+
+
+def materialized(outcome: StageOutcome) -> dg.MaterializeResult:
+    """Metadata that is worth plotting, a preview and the columns of a table."""
+    columns = [dg.TableColumn(name, type=kind) for name, kind in outcome.columns.items()]
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(outcome.digest[:32]),
+        metadata={
+            "dagster/row_count": outcome.rows,
+            "dagster/column_schema": dg.TableSchema(columns),
+            "bytes_written": outcome.bytes_written,
+            "changed": outcome.changed,
+            "preview": preview_table(outcome.preview),
+            **outcome.facts,
+        },
+    )
+
+
+def preview_table(frame: pl.DataFrame, width: int = 120) -> dg.MetadataValue:
+    """A few rows as a table in the UI; long values are cut."""
+    names = frame.columns
+    records = [
+        dg.TableRecord({name: _cell(value, width) for name, value in zip(names, row, strict=True)})
+        for row in frame.iter_rows()
+    ]
+    columns = [dg.TableColumn(name, type=str(kind)) for name, kind in frame.schema.items()]
+    return dg.MetadataValue.table(records, schema=dg.TableSchema(columns))
+
+
+def _cell(value: Any, width: int) -> str | int | float | bool | None:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = str(value)
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def contract_checks(
+    asset: str, contract: Sequence[Expectation], partitions: dg.PartitionsDefinition | None
+) -> dg.AssetChecksDefinition:
+    """Turn a room's contract into asset checks: one validation, one result per expectation.
+
+    Args:
+        asset: the asset's key, which is also the table's name.
+        contract: its expectations; those of severity ``error`` stop what comes after the asset.
+        partitions: how the asset is partitioned.
+    """
+
+    @dg.multi_asset_check(
+        name=f"{asset}_contract",
+        description=f"The Great Expectations suite of {asset}.",
+        specs=[
+            dg.AssetCheckSpec(
+                item.name,
+                asset=asset,
+                description=item.why,
+                blocking=item.severity == "error",
+                partitions_def=partitions,
+            )
+            for item in contract
+        ],
+    )
+    def check(
+        context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]
+    ) -> Iterable[dg.AssetCheckResult]:
+        key = platform.tables.key(asset, context.partition_key)
+        table = platform.storage.path(key) or platform.storage.read(key)
+        validation = platform.contracts.validate(table, contract)
+        for item, outcome in zip(contract, validation.outcomes, strict=True):
+            yield _check_result(asset, item, outcome, validation.rows)
+
+    return check
+
+
+def _check_result(
+    asset: str, item: Expectation, outcome: Outcome, rows: int
+) -> dg.AssetCheckResult:
+    severity = (
+        dg.AssetCheckSeverity.ERROR if item.severity == "error" else dg.AssetCheckSeverity.WARN
+    )
+    return dg.AssetCheckResult(
+        asset_key=asset,
+        check_name=item.name,
+        passed=outcome.passed,
+        severity=severity,
+        description=outcome.error or None,
+        metadata={
+            "expectation": item.type,
+            "rows": rows,
+            "unexpected_rows": outcome.unexpected,
+            "examples": ", ".join(outcome.examples) or "none",
+        },
+    )

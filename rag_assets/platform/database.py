@@ -1,0 +1,85 @@
+"""The platform database: releases, and later answers, evaluations and keys.
+
+SQLite under the state folder by default, PostgreSQL when ``database_url`` says so; one code path
+(SQLAlchemy Core) and Alembic migrations, which run by themselves when a process meets an older
+schema.
+"""
+
+from pathlib import Path
+
+from sqlalchemy import Engine, create_engine, event, inspect, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from .errors import StorageError
+
+SCHEMA_REVISION = "0001"
+MIGRATIONS = Path(__file__).with_name("migrations")
+
+
+def open_database(url: str, state_path: Path) -> Engine:
+    """Connect to the platform database and bring its schema up to date.
+
+    Args:
+        url: a SQLAlchemy URL; empty for SQLite under ``state_path``.
+        state_path: the local state folder.
+
+    Raises:
+        StorageError: the database cannot be reached, or a newer version of Ragline wrote it.
+    """
+    if not url:
+        state_path.mkdir(parents=True, exist_ok=True)
+        url = f"sqlite:///{state_path / 'platform.db'}"
+    engine = create_engine(url, pool_pre_ping=True)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _configure_sqlite)
+    try:
+        if current_revision(engine) != SCHEMA_REVISION:
+            migrate(engine)
+    except SQLAlchemyError as error:
+        raise StorageError(
+            f"The platform database {engine.url.render_as_string(hide_password=True)} "
+            f"cannot be used: {getattr(error, 'orig', None) or error}.",
+            "Check that it runs and that RAG_DATABASE_URL is right.",
+        ) from error
+    return engine
+
+
+def current_revision(engine: Engine) -> str | None:
+    """The schema revision of the database, or ``None`` for an empty one."""
+    with engine.connect() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def migrate(engine: Engine, revision: str = "head") -> None:
+    """Upgrade the schema with Alembic."""
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util.exc import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    # two processes may meet a new database at the same time: the lock lets one of them migrate
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.execute(text("BEGIN IMMEDIATE"))
+        elif engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(7254113)"))
+        config.attributes["connection"] = connection
+        try:
+            command.upgrade(config, revision)
+        except CommandError as error:
+            raise StorageError(
+                f"The platform database has a schema this version does not know ({error}).",
+                "Install the version of Ragline that wrote it, or a newer one.",
+            ) from error
+        connection.commit()
+
+
+def _configure_sqlite(connection: object, _record: object) -> None:
+    cursor = connection.cursor()  # type: ignore[attr-defined]
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA busy_timeout=30000")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()

@@ -1,0 +1,90 @@
+"""The platform as one object: settings, storage, tables, database, locks; each opened when used."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .contracts import ContractRunner
+from .settings import Settings, load_settings
+from .storage import LocalStorage, ObjectStorage, is_url, open_storage
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from .tables import Tables
+
+
+class Platform:
+    """Everything below the lineage graph, configured once and handed down.
+
+    Args:
+        settings: the effective settings.
+
+    Attributes:
+        contracts: validates tables.
+        report: told of every stage's progress (a ``stage.Report``); the command line sets it.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.contracts = ContractRunner()
+        self.report: Callable[[Any], None] = lambda report: None
+
+    @classmethod
+    def load(cls, config: Path | None = None) -> "Platform":
+        """Make the platform from the settings of this deployment."""
+        return cls(load_settings(config))
+
+    @property
+    def state_path(self) -> Path:
+        """The local state folder."""
+        return self.settings.state_path
+
+    @property
+    def lancedb_uri(self) -> str:
+        """Where LanceDB keeps its tables: a folder or a URL."""
+        return self.settings.home_location.rstrip("/") + "/lancedb"
+
+    @property
+    def lancedb_is_local(self) -> bool:
+        """Whether the LanceDB folder is on a local file system."""
+        return not is_url(self.lancedb_uri)
+
+    @cached_property
+    def storage_options(self) -> dict[str, str]:
+        """Object-store options with their secrets revealed, for the libraries that need them."""
+        options = self.settings.storage_options
+        return {key: value.get_secret_value() for key, value in options.items()}
+
+    @cached_property
+    def storage(self) -> LocalStorage | ObjectStorage:
+        """Tables and blobs."""
+        return open_storage(self.settings.home_location, self.storage_options)
+
+    @cached_property
+    def tables(self) -> "Tables":
+        """The Parquet tables."""
+        from .tables import Tables
+
+        return Tables(self.storage)
+
+    @cached_property
+    def database(self) -> "Engine":
+        """The platform database, at the current schema."""
+        from .database import open_database
+
+        return open_database(self.settings.database_url.get_secret_value(), self.state_path)
+
+    @contextmanager
+    def lock(self, name: str, *, doing: str, timeout: float = 0.0) -> Iterator[None]:
+        """Hold an inter-process lock; see ``locks.exclusive``."""
+        from .locks import exclusive
+
+        with exclusive(self.state_path / "locks", name, doing=doing, timeout=timeout):
+            yield
+
+    def close(self) -> None:
+        """End helpers that this object started."""
+        self.contracts.close()

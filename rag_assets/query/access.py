@@ -1,0 +1,45 @@
+"""Who asks, and the condition that keeps everything else out of the search itself."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+PUBLIC = "public"
+MAX_GROUPS = 200
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The rights a query runs with.
+
+    Attributes:
+        groups: the caller's groups; everyone is in ``public`` besides.
+        admin: sees everything.
+        authenticated: whether authentication is on; when it is, a document without an ACL is
+            readable by admins only, otherwise by everyone.
+    """
+
+    groups: frozenset[str] = frozenset()
+    admin: bool = False
+    authenticated: bool = False
+
+    @classmethod
+    def of(cls, groups: Iterable[str], *, authenticated: bool = False) -> "Caller":
+        """A caller who is in these groups."""
+        names = frozenset(name.strip() for name in groups if name.strip())
+        return cls(groups=names, authenticated=authenticated)
+
+
+def acl_condition(caller: Caller) -> str | None:
+    """The SQL prefilter that a caller's searches carry; ``None`` only for an admin.
+
+    The condition is part of the retrieval query: what it excludes is never scored, counted,
+    expanded or cached.
+    """
+    if caller.admin:
+        return None
+    groups = sorted({PUBLIC, *caller.groups})[:MAX_GROUPS]
+    listed = ", ".join("'" + name.replace("'", "''") + "'" for name in groups)
+    allowed = f"array_has_any(acl, [{listed}])"
+    if caller.authenticated:
+        return allowed
+    return f"({allowed} OR acl IS NULL OR array_length(acl) = 0)"

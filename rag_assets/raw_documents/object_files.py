@@ -1,0 +1,253 @@
+"""Files of an object store (S3, GCS, Azure and what speaks their protocols), through obstore."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from rag_assets.platform.errors import ConfigurationError, MissingExtra, SourceUnavailable
+
+from .base import Problem
+from .files import SIDECAR, File, Prune, Read, is_ignored, too_large
+
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+_LIST_CHUNK = 1000
+_RANGE_BLOCK = 8 << 20
+_CLOCK = timedelta(seconds=2)
+# obstore takes these apart from the settings of the store, and aborts when they are mixed
+_CLIENT_OPTIONS = frozenset(
+    {
+        "allow_http",
+        "allow_invalid_certificates",
+        "connect_timeout",
+        "http1_only",
+        "http2_only",
+        "pool_idle_timeout",
+        "pool_max_idle_per_host",
+        "proxy_ca_certificate",
+        "proxy_excludes",
+        "proxy_url",
+        "read_timeout",
+        "root_certificate",
+        "timeout",
+        "user_agent",
+    }
+)
+
+
+def open_store(url: str, options: Mapping[str, str]) -> "ObjectStore":
+    """Open the store at a URL; nothing is read yet.
+
+    Args:
+        url: e.g. ``s3://bucket/prefix``.
+        options: settings of the store and of its HTTP client, e.g. ``aws_region``, ``allow_http``.
+
+    Raises:
+        MissingExtra: obstore is not installed.
+        ConfigurationError: the URL or an option is not understood.
+    """
+    try:
+        from obstore.exceptions import BaseError
+        from obstore.store import from_url
+    except ImportError as error:
+        raise MissingExtra("obstore", "s3") from error
+    client: dict[str, str] = {"connect_timeout": "10s"}
+    store: dict[str, str] = {}
+    for key, value in options.items():
+        name = key.lower().removeprefix("aws_")
+        if name in _CLIENT_OPTIONS:
+            client[name] = value
+        else:
+            store[key] = value
+    if url.startswith("memory:"):
+        return from_url(url)
+    # a store out of reach must be reported in seconds, not after the default of three minutes
+    retry: Any = {"max_retries": 4, "retry_timeout": timedelta(seconds=30)}
+    try:
+        settings: Any = store
+        http: Any = client
+        return from_url(url, config=settings, client_options=http, retry_config=retry)
+    except (BaseError, ValueError) as error:
+        raise ConfigurationError(
+            f"The object store {url} cannot be opened: {_reason(error)}.",
+            "Correct 'path' of the source or 'storage_options' in the settings.",
+        ) from error
+
+
+class ObjectTree:
+    """Objects below a prefix.
+
+    A prefix without a single object counts as missing: a store cannot tell it from a mistyped one.
+
+    Args:
+        store: the store, rooted at the prefix.
+        url: its address, for URIs and messages.
+    """
+
+    def __init__(self, store: "ObjectStore", url: str) -> None:
+        self._store = store
+        self.root = url.rstrip("/")
+
+    def uri(self, path: str) -> str:
+        """The URL of an object."""
+        return f"{self.root}/{quote(path, errors='surrogatepass')}"
+
+    def walk(self, prune: Prune) -> Iterator[File]:
+        """See ``FileTree``; sorted by key."""
+        objects = self._objects()
+        folders = {path.rpartition("/")[0] for path in objects}
+        for path in sorted(objects):
+            meta = objects[path]
+            if any(is_ignored(part) for part in path.split("/")) or path.endswith(SIDECAR):
+                continue
+            if meta["size"] == 0 and path in folders:
+                continue  # a marker that some tools write for a folder
+            file = File(path, meta["size"], meta["last_modified"], _signature(meta), path)
+            sidecar = objects.get(path + SIDECAR)
+            if sidecar is not None:
+                file.sidecar = path + SIDECAR
+                file.signature += "+" + _signature(sidecar)
+            yield file
+
+    def read(self, location: str, max_bytes: int) -> Read:
+        """Read one object, unless it is too large."""
+        import obstore
+        from obstore.exceptions import PermissionDeniedError
+
+        try:
+            with store_errors(self.root):
+                try:
+                    result = obstore.get(self._store, location)
+                except PermissionDeniedError:
+                    return _unread(Problem("unreadable", "Access to the object was denied."))
+                meta = result.meta
+                if meta["size"] > max_bytes:
+                    problem = too_large(meta["size"], max_bytes)
+                    return Read(b"", _signature(meta), meta["last_modified"], problem=problem)
+                content = bytes(result.bytes())
+        except FileNotFoundError:
+            text = "The object was removed before it was read."
+            return _unread(Problem("changed_while_reading", text))
+        if len(content) != meta["size"]:
+            text = "The object changed while it was being read."
+            return _unread(Problem("changed_while_reading", text))
+        # with an entity tag every version has its own signature; with times alone it may not
+        settled = bool(meta["e_tag"]) or datetime.now(UTC) - meta["last_modified"] > _CLOCK
+        return Read(content, _signature(meta), meta["last_modified"], settled=settled)
+
+    def _objects(self) -> dict[str, Any]:
+        import obstore
+
+        with store_errors(self.root):
+            try:
+                objects = {
+                    item["path"]: item
+                    for chunk in obstore.list(self._store, chunk_size=_LIST_CHUNK)
+                    for item in chunk
+                }
+            except FileNotFoundError:
+                objects = {}
+        if not objects:
+            raise SourceUnavailable(
+                f"There is no object below {self.root}.",
+                "Correct 'path' of the source; if it is meant to be empty, put an object named "
+                "'.keep' there. Documents ingested before are kept.",
+            )
+        return objects
+
+
+class ObjectFile:
+    """One object, read in pieces.
+
+    Args:
+        store: the store, rooted at the folder of the object.
+        name: its key there.
+        url: its address.
+    """
+
+    def __init__(self, store: "ObjectStore", name: str, url: str) -> None:
+        self._store = store
+        self._name = name
+        self.uri = url
+        self._block = (0, b"")
+
+    def version(self) -> tuple[str, datetime]:
+        """See ``SingleFile``."""
+        import obstore
+
+        with self._errors():
+            meta = obstore.head(self._store, self._name)
+        self._block = (0, b"")
+        return _signature(meta) + f"-{meta['last_modified'].isoformat()}", meta["last_modified"]
+
+    def blocks(self) -> Iterator[bytes]:
+        """The whole object as a stream."""
+        import obstore
+
+        with self._errors():
+            for block in obstore.get(self._store, self._name).stream():
+                yield bytes(block)
+
+    def read_range(self, start: int, length: int) -> bytes:
+        """See ``SingleFile``; neighbouring ranges are served from one request."""
+        import obstore
+
+        offset, block = self._block
+        if not offset <= start <= start + length <= offset + len(block):
+            with self._errors():
+                size = obstore.head(self._store, self._name)["size"]
+                if start >= size:
+                    return b""
+                end = start + min(max(length, _RANGE_BLOCK), size - start)
+                block = bytes(obstore.get_range(self._store, self._name, start=start, end=end))
+            offset = start
+            self._block = (offset, block)
+        return block[start - offset : start - offset + length]
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            with store_errors(self.uri):
+                yield
+        except FileNotFoundError:
+            raise SourceUnavailable(
+                f"The object {self.uri} does not exist.",
+                "Correct 'path' of the source; documents ingested before are kept.",
+            ) from None
+
+
+@contextmanager
+def store_errors(what: str) -> Iterator[None]:
+    """Turn errors of the store into ``SourceUnavailable``; a missing object stays as it is."""
+    from obstore.exceptions import BaseError, InvalidPathError
+
+    try:
+        yield
+    except InvalidPathError as error:
+        raise SourceUnavailable(
+            f"{what} holds a key that cannot be a path: {_reason(error)}.",
+            "Rename that object (no empty, '.' or '..' parts, no control characters).",
+        ) from error
+    except BaseError as error:
+        raise SourceUnavailable(
+            f"The object store {what} is out of reach or refuses: {_reason(error)}.",
+            "Check the network, the bucket and the credentials in 'storage_options'; documents "
+            "ingested before are kept.",
+        ) from error
+
+
+def _unread(problem: Problem) -> Read:
+    return Read(b"", "?", settled=False, problem=problem)
+
+
+def _signature(meta: Any) -> str:
+    if meta["e_tag"]:
+        return f"{meta['size']}-{meta['e_tag']}"
+    return f"{meta['size']}-{meta['last_modified'].isoformat()}"
+
+
+def _reason(error: BaseException) -> str:
+    return str(error).partition("\n")[0].strip().rstrip(".") or type(error).__name__

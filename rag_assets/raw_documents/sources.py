@@ -1,0 +1,149 @@
+"""The registry of source kinds, and how documents are shared out among partitions.
+
+A source with one shard is the partition ``<source>``; with more, ``<source>--03of16`` and so on,
+numbered from 1 and padded to the width of the total. A document's shard is a stable hash of its id.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .base import Fetched, Listed, Source
+
+if TYPE_CHECKING:
+    from rag_assets.platform.settings import Settings, SourceSettings
+
+_SHARDED = re.compile(r"(?P<source>.+)--(?P<number>\d+)of(?P<total>\d+)")
+
+
+def make_source(
+    name: str, settings: "SourceSettings", storage_options: Mapping[str, str]
+) -> Source:
+    """Make a source from its settings; nothing is read yet.
+
+    Args:
+        name: of the source; its documents' ids start with ``<name>/``.
+        settings: of the source.
+        storage_options: for object stores, secrets in plain.
+
+    Raises:
+        ConfigurationError: a setting is impossible.
+        MissingExtra: an object store needs an extra that is not installed.
+    """
+    return _KINDS[settings.kind](name, settings, storage_options)
+
+
+def shard_of(document_id: str, shards: int) -> int:
+    """The shard of a document, from 0; the same on every machine and for ever."""
+    if shards == 1:
+        return 0
+    digest = hashlib.sha256(document_id.encode("utf-8", "surrogatepass")).digest()
+    return int.from_bytes(digest[:8], "big") % shards
+
+
+def partition_keys(settings: "Settings") -> list[str]:
+    """The partitions of all configured sources, in the order of the settings."""
+    return [key for name, source in settings.sources.items() for key in _keys(name, source.shards)]
+
+
+def parse_partition(key: str) -> tuple[str, int | None, int]:
+    """Take a partition key apart.
+
+    Returns:
+        The source, the shard from 0 (``None`` when it is not sharded), the number of shards.
+    """
+    match = _SHARDED.fullmatch(key)
+    if not match:
+        return key, None, 1
+    return match["source"], int(match["number"]) - 1, int(match["total"])
+
+
+@dataclass(frozen=True)
+class SourcePartition:
+    """The documents of one shard of a source.
+
+    Attributes:
+        key: the partition key.
+        source_name: name of the source.
+        shard: from 0.
+        shards: how many the source has.
+        source: ``None`` when the partition is retired: then it holds no document.
+    """
+
+    key: str
+    source_name: str
+    shard: int
+    shards: int
+    source: Source | None
+
+    @property
+    def retired(self) -> bool:
+        """Whether the source, or this number of shards, is no longer configured."""
+        return self.source is None
+
+    def owns(self, document_id: str) -> bool:
+        """Whether a document belongs to this partition."""
+        return shard_of(document_id, self.shards) == self.shard
+
+    def list(self) -> Iterator[Listed]:
+        """List this shard's documents (and every folder that cannot be listed, see ``Listed``)."""
+        if self.source is None:
+            return iter(())
+        return self.source.list(self.owns if self.shards > 1 else None)
+
+    def fetch(self, listed: Listed, max_bytes: int) -> Fetched:
+        """Read one document that ``list`` gave."""
+        if self.source is None:
+            raise ValueError(f"the partition {self.key} is retired and holds no document")
+        return self.source.fetch(listed, max_bytes)
+
+
+def open_partition(settings: "Settings", key: str) -> SourcePartition:
+    """Open a partition; one that is no longer configured is retired and lists nothing.
+
+    Raises:
+        ConfigurationError: a setting of the source is impossible.
+        MissingExtra: its object store needs an extra that is not installed.
+    """
+    name, shard, shards = parse_partition(key)
+    source_settings = settings.sources.get(name)
+    if source_settings is None or key not in _keys(name, source_settings.shards):
+        return SourcePartition(key, name, shard or 0, shards, None)
+    options = {
+        option: value.get_secret_value() for option, value in settings.storage_options.items()
+    }
+    source = make_source(name, source_settings, options)
+    return SourcePartition(key, name, shard or 0, shards, source)
+
+
+def _keys(name: str, shards: int) -> list[str]:
+    if shards == 1:
+        return [name]
+    width = len(str(shards))
+    return [f"{name}--{number:0{width}}of{shards}" for number in range(1, shards + 1)]
+
+
+def _folder(name: str, settings: "SourceSettings", options: Mapping[str, str]) -> Source:
+    from .files import open_tree
+    from .folder import FolderSource, source_defaults
+
+    defaults = source_defaults(name, settings.acl, settings.attributes)
+    tree = open_tree(settings.path, options)
+    return FolderSource(name, tree, defaults, settings.include, settings.exclude)
+
+
+def _jsonl(name: str, settings: "SourceSettings", options: Mapping[str, str]) -> Source:
+    from .files import open_single
+    from .folder import source_defaults
+    from .jsonl import JsonlSource
+
+    defaults = source_defaults(name, settings.acl, settings.attributes)
+    return JsonlSource(name, open_single(settings.path, options), defaults)
+
+
+_KINDS: Mapping[str, Callable[[str, "SourceSettings", Mapping[str, str]], Source]] = {
+    "folder": _folder,
+    "jsonl": _jsonl,
+}

@@ -1,0 +1,58 @@
+"""The manifest stage of one shard: list the source, read what changed, keep the bytes."""
+
+import time
+
+from rag_assets.platform.fingerprint import fingerprint
+from rag_assets.platform.settings import Settings
+from rag_assets.platform.stage import StageOutcome, StageRun, write_table
+
+from .blobs import Blobs
+from .manifest import manifest_digest, update_manifest
+from .schema import RAW_DOCUMENTS
+from .sources import open_partition, parse_partition
+
+ASSET = "raw_documents"
+STAGE_VERSION = 1
+
+
+def manifest_fingerprint(settings: Settings, partition: str) -> str:
+    """The fingerprint of what, besides the files, shapes a shard's manifest.
+
+    A changed default ACL or attribute must reach every document, although no file has changed.
+    """
+    source = settings.sources.get(parse_partition(partition)[0])
+    shape = source.model_dump(exclude={"shards", "include", "exclude"}) if source else None
+    return fingerprint([STAGE_VERSION, shape, settings.parsing.max_file_mb])
+
+
+def run_raw_documents(run: StageRun) -> StageOutcome:
+    """Bring a shard's manifest in step with its source; see ``manifest.update_manifest``."""
+    started = time.perf_counter()
+    platform, settings = run.platform, run.platform.settings
+    own = manifest_fingerprint(settings, run.partition)
+    stored = platform.tables.stamp(ASSET, run.partition)
+    previous = platform.tables.read(ASSET, run.partition, RAW_DOCUMENTS)
+    update = update_manifest(
+        previous,
+        open_partition(settings, run.partition),
+        Blobs(platform.storage),
+        max_bytes=int(settings.parsing.max_file_mb * 1_000_000),
+        run_id=run.run_id,
+        full=run.full or (stored is not None and stored.fingerprint != own),
+        progress=run.progress(ASSET),
+    )
+    facts = {
+        "listed": update.listed,
+        "added": update.added,
+        "changed": update.changed,
+        "renamed": update.renamed,
+        "deleted": update.deleted,
+        "unchanged": update.unchanged,
+        "problems": update.problems,
+        "bytes_read": update.bytes_read,
+        "bytes_total": int(update.frame["size_bytes"].sum()),
+        "seconds": round(time.perf_counter() - started, 3),
+    }
+    stamp = run.stamp(manifest_digest(update.frame), "", own, **facts)
+    preview = ["document_id", "media_type", "size_bytes", "modified_at", "acl", "problem_kind"]
+    return write_table(run, ASSET, update.frame, previous, stamp, preview=preview)

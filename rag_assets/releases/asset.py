@@ -1,0 +1,82 @@
+"""The Dagster node ``release``."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from rag_assets.platform.dagster_bridge import OWNERS, code_version, explained
+from rag_assets.platform.platform import Platform
+from rag_assets.platform.settings import Settings
+
+from .candidate import Promotion, release_candidate
+
+GATES = {
+    "conservation": "Every listed document is in one state, every chunk has one live document.",
+    "index_integrity": "Rows, vectors, full-text index and manifest agree.",
+    "ann_recall": "The vector index finds what an exact scan finds.",
+    "quarantine_share": "Not too many documents are in quarantine.",
+}
+
+
+def release_asset(settings: Settings) -> dg.AssetsDefinition:
+    """Build the asset for a deployment's settings."""
+
+    @dg.asset(
+        deps=["vector_index"],
+        group_name="release",
+        kinds={"lancedb"},
+        owners=OWNERS,
+        pool="index_write",
+        code_version=code_version(settings.gates.model_dump()),
+        check_specs=[
+            dg.AssetCheckSpec(name, asset="release", description=text, blocking=True)
+            for name, text in GATES.items()
+        ],
+    )
+    def release(
+        context: dg.AssetExecutionContext, platform: dg.ResourceParam[Platform]
+    ) -> Iterator[dg.MaterializeResult]:
+        """The version of the index that readers use.
+
+        A candidate is promoted when every gate passes; otherwise the registry records why not and
+        the live release keeps serving.
+        """
+        with explained():
+            promotion = release_candidate(platform, context.run_id)
+        yield _described(promotion)
+
+    return release
+
+
+def _described(promotion: Promotion) -> dg.MaterializeResult:
+    release = promotion.release
+    results = [
+        dg.AssetCheckResult(
+            check_name=gate.name,
+            passed=gate.passed,
+            description=gate.explanation,
+            metadata=gate.metadata,
+        )
+        for gate in promotion.gates
+    ] or [
+        dg.AssetCheckResult(
+            check_name=name, passed=True, description="unchanged: nothing to release"
+        )
+        for name in GATES
+    ]
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(release.manifest_sha256[:32]),
+        metadata={
+            "release": release.id,
+            "status": release.status,
+            "reason": release.reason or "all gates passed",
+            "created": promotion.created,
+            "documents": release.documents,
+            "chunks": release.chunks,
+            "lance_table": release.table_name,
+            "lance_version": release.lance_version,
+            "manifest_sha256": release.manifest_sha256,
+            "seconds": round(promotion.seconds, 3),
+        },
+        check_results=results,
+    )

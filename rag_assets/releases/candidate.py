@@ -1,0 +1,181 @@
+"""From the shards' tables to a released index: candidate, gates, promotion or rejection."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from rag_assets.chunks.schema import CHUNKS
+from rag_assets.encoders import make_encoder
+from rag_assets.parsed_documents.schema import PARSED_DOCUMENTS
+from rag_assets.platform.errors import IndexUnavailable
+from rag_assets.platform.fingerprint import fingerprint
+from rag_assets.platform.platform import Platform
+from rag_assets.raw_documents.schema import RAW_DOCUMENTS
+from rag_assets.vector_index.configuration import index_fingerprints, index_table_name
+from rag_assets.vector_index.stage import INDEX_MANIFEST
+from rag_assets.vector_index.table import IndexTable, quoted
+
+from .gates import Gate, ShardFacts, ann_recall, conservation, index_integrity, quarantine_share
+from .registry import Registry, Release
+
+VECTORS_SAMPLED = 512
+RECALL_PROBES = 32
+RECALL_AT = 10
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """What became of a candidate.
+
+    Attributes:
+        release: the registry's row afterwards.
+        gates: every gate's verdict.
+        created: whether there was anything new to release.
+        seconds: time it took.
+    """
+
+    release: Release
+    gates: tuple[Gate, ...]
+    created: bool
+    seconds: float
+
+    @property
+    def promoted(self) -> bool:
+        """Whether the release is live."""
+        return self.release.status == "live"
+
+
+def expected_partitions(platform: Platform) -> dict[str, str]:
+    """The digest of every shard's part of the index, from the stamps."""
+    found = {}
+    for name in platform.tables.partitions("vector_index"):
+        stamp = platform.tables.stamp("vector_index", name)
+        if stamp is not None:
+            found[name] = stamp.digest
+    return found
+
+
+def release_candidate(
+    platform: Platform,
+    run_id: str,
+    *,
+    extra_gates: Callable[[Release], list[Gate]] = lambda release: [],
+) -> Promotion:
+    """Promote the current state of the index when every gate passes.
+
+    The live release keeps serving whatever happens here: a candidate becomes visible to readers
+    only in the last transaction.
+
+    Args:
+        platform: settings, tables, database.
+        run_id: the Dagster run.
+        extra_gates: further gates that need the registered candidate, e.g. retrieval quality.
+
+    Returns:
+        The release as the registry has it afterwards, with the verdicts.
+    """
+    started = time.perf_counter()
+    registry = Registry(platform.database)
+    fingerprints = index_fingerprints(platform)
+    name = index_table_name(fingerprints)
+    partitions = expected_partitions(platform)
+    with platform.lock("index-write", doing="releasing the index", timeout=900):
+        live = registry.live()
+        if live is not None and (live.table_name, live.partitions) == (name, partitions):
+            return Promotion(live, (), False, time.perf_counter() - started)
+        dimensions = make_encoder(platform.settings.encoder, platform.state_path).dimensions
+        table = IndexTable(platform.lancedb_uri, name, dimensions, platform.storage_options)
+        table.prepare()
+        shards = {shard: _facts(platform, table, shard, name) for shard in partitions}
+        candidate = registry.add_candidate(
+            table_name=name,
+            lance_version=table.version,
+            fingerprints=fingerprints,
+            partitions=partitions,
+            documents=sum(shard.indexed["document_id"].n_unique() for shard in shards.values()),
+            chunks=sum(shard.indexed.height for shard in shards.values()),
+            manifest_sha256=manifest_sha256(platform, list(partitions), fingerprints),
+            run_id=run_id,
+        )
+        table.tag(candidate.tag, candidate.lance_version)
+        gates = _judge(platform, table, shards) + extra_gates(candidate)
+        metrics = {gate.name: {"passed": gate.passed, **gate.metadata} for gate in gates}
+        failed = [gate for gate in gates if not gate.passed]
+        if failed:
+            reason = "; ".join(f"{gate.name}: {gate.explanation}" for gate in failed)
+            registry.reject(candidate.id, reason, metrics)
+            table.untag(candidate.tag)
+        else:
+            registry.promote(candidate.id, metrics)
+    release = registry.get(candidate.id)
+    assert release is not None
+    return Promotion(release, tuple(gates), True, time.perf_counter() - started)
+
+
+def _judge(platform: Platform, table: IndexTable, shards: dict[str, ShardFacts]) -> list[Gate]:
+    states = pl.concat(
+        [_states(platform, name) for name in shards]
+        or [PARSED_DOCUMENTS.to_frame().select("status", "error_kind")]
+    )
+    vectors = table.sample_vectors(VECTORS_SAMPLED)
+    return [
+        conservation(shards),
+        index_integrity(
+            rows=table.count(),
+            expected=sum(shard.indexed.height for shard in shards.values()),
+            indices=table.indices(),
+            vectors=vectors,
+        ),
+        _measure_recall(table, vectors),
+        quarantine_share(states, platform.settings.gates.max_quarantine_share),
+    ]
+
+
+def _measure_recall(table: IndexTable, vectors: Any) -> Gate:
+    if "vector" not in table.indices():
+        return ann_recall([], [])
+    probes = vectors[:: max(1, len(vectors) // RECALL_PROBES)]
+    exact = [table.nearest(probe, RECALL_AT, exact=True) for probe in probes]
+    found = [table.nearest(probe, RECALL_AT, exact=False) for probe in probes]
+    return ann_recall(exact, found)
+
+
+def _states(platform: Platform, partition: str) -> pl.DataFrame:
+    parsed = platform.tables.read("parsed_documents", partition, PARSED_DOCUMENTS)
+    return parsed.select("status", "error_kind")
+
+
+def _facts(platform: Platform, table: IndexTable, partition: str, name: str) -> ShardFacts:
+    tables = platform.tables
+    stamp = tables.stamp("vector_index", partition)
+    if stamp is None or stamp.fingerprint != name:
+        raise IndexUnavailable(
+            f"The shard '{partition}' has not been built with the present configuration.",
+            "Run 'ragline ingest' (or materialize 'vector_index' of that partition) first.",
+        )
+    return ShardFacts(
+        listed=tables.read("raw_documents", partition, RAW_DOCUMENTS).select("document_id"),
+        states=tables.read("parsed_documents", partition, PARSED_DOCUMENTS).select(
+            "document_id", "status", "stale"
+        ),
+        chunks=tables.read("chunks", partition, CHUNKS).select("document_id", "chunk_id"),
+        indexed=tables.read("vector_index", partition, INDEX_MANIFEST).select(
+            "document_id", "chunk_id"
+        ),
+        rows_in_index=table.count(f"partition = {quoted(partition)}"),
+    )
+
+
+def manifest_sha256(platform: Platform, partitions: list[str], fingerprints: dict[str, str]) -> str:
+    """The hash of what a release says: equal for equal documents and configuration anywhere.
+
+    It does not depend on the number of shards, on paths, on times or on runs.
+    """
+    digests: list[str] = []
+    for name in partitions:
+        rows = platform.tables.read("vector_index", name, INDEX_MANIFEST)
+        digests += rows["portable_sha256"].to_list()
+    return fingerprint({"rows": sorted(digests), "configuration": fingerprints["index"]})

@@ -1,0 +1,171 @@
+"""The gates a candidate must pass: pure functions from facts to verdicts that explain themselves."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+UNIT_NORM_TOLERANCE = 1e-3
+MIN_ANN_RECALL = 0.95
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The verdict of one gate.
+
+    Attributes:
+        name: of the asset check.
+        passed: whether the candidate may go on.
+        explanation: one sentence with the numbers that decided.
+        metadata: the numbers, for plots.
+    """
+
+    name: str
+    passed: bool
+    explanation: str
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ShardFacts:
+    """What the tables of one shard say, for the conservation gate.
+
+    Attributes:
+        listed: document ids of the manifest.
+        states: document_id, status, stale (of parsed_documents).
+        chunks: document_id, chunk_id (of chunks).
+        indexed: document_id, chunk_id (of the shard's index manifest).
+        rows_in_index: rows that LanceDB counts for the shard.
+    """
+
+    listed: pl.DataFrame
+    states: pl.DataFrame
+    chunks: pl.DataFrame
+    indexed: pl.DataFrame
+    rows_in_index: int
+
+
+def conservation(shards: Mapping[str, ShardFacts]) -> Gate:
+    """Every listed document is in exactly one state; every indexed chunk has one live document.
+
+    Args:
+        shards: the facts of every shard by partition key.
+    """
+    problems: list[str] = []
+    totals = {"listed": 0, "indexed": 0, "empty": 0, "quarantined": 0, "chunks": 0}
+    for name, shard in shards.items():
+        problems += [f"{name}: {problem}" for problem in _shard_problems(shard)]
+        states = shard.states["status"]
+        totals["listed"] += shard.listed.height
+        totals["indexed"] += int((states == "parsed").sum())
+        totals["empty"] += int((states == "empty").sum())
+        totals["quarantined"] += int((states == "quarantined").sum())
+        totals["chunks"] += shard.indexed.height
+    accounted = totals["indexed"] + totals["empty"] + totals["quarantined"]
+    if accounted != totals["listed"]:
+        problems.append(f"{totals['listed']} documents listed, {accounted} accounted for")
+    text = "; ".join(problems[:5]) or (
+        f"{totals['listed']} documents listed = {totals['indexed']} indexed + {totals['empty']} "
+        f"empty + {totals['quarantined']} quarantined; {totals['chunks']} chunks"
+    )
+    return Gate("conservation", not problems, text, totals)
+
+
+def _shard_problems(shard: ShardFacts) -> list[str]:
+    problems = []
+    for label, frame in (("listed", shard.listed), ("parsed", shard.states)):
+        if frame["document_id"].n_unique() != frame.height:
+            problems.append(f"a document is {label} twice")
+    only_listed = shard.listed.join(shard.states, on="document_id", how="anti").height
+    only_parsed = shard.states.join(shard.listed, on="document_id", how="anti").height
+    if only_listed or only_parsed:
+        problems.append(
+            f"{only_listed} listed documents have no state, {only_parsed} states have no document"
+        )
+    serving = shard.states.filter((pl.col("status") == "parsed") | pl.col("stale"))
+    homeless = shard.indexed.join(serving, on="document_id", how="anti").height
+    if homeless:
+        problems.append(f"{homeless} indexed chunks belong to no live document")
+    lost = shard.chunks.join(shard.indexed, on="chunk_id", how="anti").height
+    extra = shard.indexed.join(shard.chunks, on="chunk_id", how="anti").height
+    if lost or extra:
+        problems.append(f"{lost} chunks are not indexed, {extra} indexed rows have no chunk")
+    silent = serving.join(shard.chunks, on="document_id", how="anti").height
+    if silent:
+        problems.append(f"{silent} documents with text have no chunk")
+    if shard.rows_in_index != shard.indexed.height:
+        problems.append(
+            f"the index holds {shard.rows_in_index} rows, its manifest {shard.indexed.height}"
+        )
+    return problems
+
+
+def index_integrity(
+    *, rows: int, expected: int, indices: Mapping[str, Mapping[str, int | str]], vectors: np.ndarray
+) -> Gate:
+    """Rows, vectors and the full-text index agree with the manifest.
+
+    Args:
+        rows: rows of the LanceDB table.
+        expected: rows of all shards' manifests.
+        indices: per indexed column, rows indexed and not yet indexed.
+        vectors: a sample of stored vectors, shape (n, dimensions).
+    """
+    problems = []
+    if rows != expected:
+        problems.append(f"the table holds {rows} rows, the manifests {expected}")
+    full_text = indices.get("embed_text")
+    if rows and full_text is None:
+        problems.append("there is no full-text index")
+    elif full_text is not None:
+        covered = int(full_text["indexed"]) + int(full_text["unindexed"])
+        if covered < rows:
+            problems.append(f"the full-text index knows {covered} of {rows} rows")
+    if not np.isfinite(vectors).all():
+        problems.append("a stored vector is not finite")
+    elif len(vectors):
+        error = float(np.abs(np.linalg.norm(vectors, axis=1) - 1).max())
+        if error > UNIT_NORM_TOLERANCE:
+            problems.append(f"a stored vector's length is off by {error:.3g}")
+    text = "; ".join(problems) or f"{rows} rows, {len(vectors)} vectors sampled, all consistent"
+    metadata = {"rows": rows, "expected_rows": expected, "vectors_sampled": len(vectors)}
+    return Gate("index_integrity", not problems, text, metadata)
+
+
+def ann_recall(exact: list[list[str]], approximate: list[list[str]]) -> Gate:
+    """The vector index finds what an exact scan finds.
+
+    Args:
+        exact, approximate: per probe, the nearest chunk_ids; empty without a vector index.
+    """
+    if not exact:
+        return Gate(
+            "ann_recall", True, "no vector index yet: every search is exact", {"recall": 1.0}
+        )
+    shares = [
+        len(set(truth) & set(found)) / len(truth)
+        for truth, found in zip(exact, approximate, strict=True)
+        if truth
+    ]
+    recall = float(np.mean(shares)) if shares else 1.0
+    text = f"recall@{len(exact[0])} {recall:.3f} against exact search, at least {MIN_ANN_RECALL}"
+    return Gate("ann_recall", recall >= MIN_ANN_RECALL, text, {"recall": recall})
+
+
+def quarantine_share(states: pl.DataFrame, limit: float) -> Gate:
+    """Not too many documents are in quarantine.
+
+    Args:
+        states: status and error_kind of every document.
+        limit: the largest share that may be quarantined.
+    """
+    failed = states.filter(pl.col("status") == "quarantined")
+    share = failed.height / states.height if states.height else 0.0
+    kinds = failed.group_by("error_kind").len().sort("len", descending=True)
+    reasons = ", ".join(f"{count} {kind}" for kind, count in kinds.iter_rows())
+    text = f"{failed.height} of {states.height} documents quarantined ({share:.1%}, at most {limit:.1%})"
+    text += f": {reasons}" if reasons else ""
+    metadata = {"share": share, "quarantined": failed.height, "limit": limit}
+    return Gate("quarantine_share", share <= limit, text, metadata)

@@ -1,0 +1,176 @@
+"""The release registry in the platform database.
+
+A release is ``candidate`` until its gates have spoken, then ``live`` or ``rejected``; the release
+that was live before becomes ``retired``. At most one release is live; the database enforces it.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+releases = sa.Table(
+    "releases",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("promoted_at", sa.DateTime(timezone=True)),
+    sa.Column("retired_at", sa.DateTime(timezone=True)),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False, server_default=""),
+    sa.Column("table_name", sa.String(128), nullable=False),
+    sa.Column("lance_version", sa.Integer, nullable=False),
+    sa.Column("fingerprints", sa.JSON, nullable=False),
+    sa.Column("partitions", sa.JSON, nullable=False),
+    sa.Column("documents", sa.Integer, nullable=False),
+    sa.Column("chunks", sa.Integer, nullable=False),
+    sa.Column("manifest_sha256", sa.String(64), nullable=False),
+    sa.Column("metrics", sa.JSON, nullable=False),
+    sa.Column("run_id", sa.String(64), nullable=False, server_default=""),
+)
+
+
+@dataclass(frozen=True)
+class Release:
+    """One row of the registry.
+
+    Attributes:
+        id: counts up from 1.
+        status: candidate, live, retired or rejected.
+        reason: why it was rejected or retired.
+        table_name, lance_version: where its rows are; also tagged ``release-<id>`` in Lance.
+        fingerprints: of parser, chunker and encoder.
+        partitions: digest of every shard's part of the index.
+        documents, chunks: how many are in the index.
+        manifest_sha256: the same for the same documents and configuration on every machine.
+        metrics: results of the gates and other numbers.
+        run_id: the Dagster run that made it.
+    """
+
+    id: int
+    created_at: datetime
+    promoted_at: datetime | None
+    retired_at: datetime | None
+    status: str
+    reason: str
+    table_name: str
+    lance_version: int
+    fingerprints: dict[str, str]
+    partitions: dict[str, str]
+    documents: int
+    chunks: int
+    manifest_sha256: str
+    metrics: dict[str, Any]
+    run_id: str
+
+    @property
+    def tag(self) -> str:
+        """The Lance tag of the release."""
+        return f"release-{self.id}"
+
+
+class Registry:
+    """Reads and writes the registry; every change is one transaction."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def live(self) -> Release | None:
+        """The release that readers use now, if there is one."""
+        return self._first(releases.c.status == "live")
+
+    def get(self, release_id: int) -> Release | None:
+        """One release by its id."""
+        return self._first(releases.c.id == release_id)
+
+    def all(self) -> list[Release]:
+        """Every release, newest first."""
+        with self._engine.connect() as connection:
+            rows = connection.execute(sa.select(releases).order_by(releases.c.id.desc()))
+            return [_release(row) for row in rows]
+
+    def _first(self, condition: sa.ColumnElement[bool]) -> Release | None:
+        with self._engine.connect() as connection:
+            row = connection.execute(sa.select(releases).where(condition)).first()
+        return _release(row) if row else None
+
+    def add_candidate(
+        self,
+        *,
+        table_name: str,
+        lance_version: int,
+        fingerprints: dict[str, str],
+        partitions: dict[str, str],
+        documents: int,
+        chunks: int,
+        manifest_sha256: str,
+        run_id: str,
+    ) -> Release:
+        """Record a candidate; one that an earlier crash left behind is rejected first."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                sa.update(releases)
+                .where(releases.c.status == "candidate")
+                .values(status="rejected", reason="abandoned: its run ended before its gates")
+            )
+            inserted = connection.execute(
+                sa.insert(releases).values(
+                    created_at=datetime.now(UTC),
+                    status="candidate",
+                    reason="",
+                    table_name=table_name,
+                    lance_version=lance_version,
+                    fingerprints=fingerprints,
+                    partitions=partitions,
+                    documents=documents,
+                    chunks=chunks,
+                    manifest_sha256=manifest_sha256,
+                    metrics={},
+                    run_id=run_id,
+                )
+            )
+            key = inserted.inserted_primary_key
+            assert key is not None
+        release = self.get(int(key[0]))
+        assert release is not None
+        return release
+
+    def promote(self, release_id: int, metrics: dict[str, Any]) -> Release:
+        """Make a candidate live and retire the release before it, in one transaction."""
+        now = datetime.now(UTC)
+        with self._engine.begin() as connection:
+            connection.execute(
+                sa.update(releases)
+                .where(releases.c.status == "live", releases.c.id != release_id)
+                .values(
+                    status="retired", retired_at=now, reason=f"replaced by release {release_id}"
+                )
+            )
+            connection.execute(
+                sa.update(releases)
+                .where(releases.c.id == release_id)
+                .values(status="live", promoted_at=now, retired_at=None, reason="", metrics=metrics)
+            )
+        release = self.get(release_id)
+        assert release is not None
+        return release
+
+    def reject(self, release_id: int, reason: str, metrics: dict[str, Any]) -> None:
+        """Record why a candidate was not promoted."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                sa.update(releases)
+                .where(releases.c.id == release_id)
+                .values(status="rejected", reason=reason, metrics=metrics)
+            )
+
+
+def _release(row: sa.Row[Any]) -> Release:
+    values = dict(row._mapping)
+    for name in ("created_at", "promoted_at", "retired_at"):
+        moment = values[name]
+        if moment is not None and moment.tzinfo is None:  # SQLite keeps no time zone
+            values[name] = moment.replace(tzinfo=UTC)
+    return Release(**values)

@@ -1,0 +1,84 @@
+"""Pure functions from the tables of a shard to the rows its part of the index must have."""
+
+import hashlib
+
+import polars as pl
+
+from .schema import INDEX_ROWS, PORTABLE_COLUMNS
+
+UNIT_SEPARATOR = "\x1f"
+RECORD_SEPARATOR = "\x1e"
+NOTHING = "\x00"
+
+
+def index_rows(
+    raw: pl.DataFrame, parsed: pl.DataFrame, chunks: pl.DataFrame, partition: str, run_id: str
+) -> pl.DataFrame:
+    """The rows that the index must hold for a shard, without their vectors.
+
+    Args:
+        raw: the shard's manifest (RAW_DOCUMENTS).
+        parsed: its parsed documents (PARSED_DOCUMENTS).
+        chunks: its chunks (CHUNKS).
+        partition: the shard's partition key.
+        run_id: the run that would write them.
+
+    Returns:
+        INDEX_ROWS, sorted by chunk_id. Chunks of documents that are not in the manifest, or that
+        may not serve, have no row.
+    """
+    serving = parsed.filter(pl.col("text").is_not_null()).select(
+        "document_id", "title", "stale", content_sha256=pl.col("served_sha256")
+    )
+    documents = raw.select(
+        "document_id", "source", "uri", "media_type", "acl", "attributes", "modified_at"
+    ).join(serving, on="document_id", how="inner")
+    rows = (
+        chunks.drop("run_id", "text_sha256")
+        .join(documents, on="document_id", how="inner")
+        .with_columns(partition=pl.lit(partition), run_id=pl.lit(run_id))
+    )
+    hashed = [
+        name for name in INDEX_ROWS if name not in ("row_sha256", "run_id", "text", "embed_text")
+    ]
+    rows = rows.with_columns(row_sha256=row_digests(rows, hashed))
+    return rows.select(list(INDEX_ROWS)).cast(dict(INDEX_ROWS)).sort("chunk_id")
+
+
+def row_digests(frame: pl.DataFrame, columns: list[str]) -> pl.Series:
+    """The SHA-256 of some columns of every row, in a form that is the same on every machine."""
+
+    def text_of(name: str) -> pl.Expr:
+        kind = frame.schema[name]
+        column = pl.col(name)
+        if isinstance(kind, pl.List):
+            column = column.list.join(RECORD_SEPARATOR)
+        elif isinstance(kind, pl.Datetime):
+            column = column.dt.epoch("us").cast(pl.String)
+        return column.cast(pl.String).fill_null(NOTHING)
+
+    joined = frame.select(
+        pl.concat_str([text_of(name) for name in columns], separator=UNIT_SEPARATOR)
+    )
+    digests = [hashlib.sha256(text.encode()).hexdigest() for text in joined.to_series()]
+    return pl.Series("row_sha256", digests, dtype=pl.String)
+
+
+def portable_digests(rows: pl.DataFrame) -> pl.Series:
+    """Per row, the hash of what does not depend on the machine; see ``PORTABLE_COLUMNS``."""
+    return row_digests(rows, list(PORTABLE_COLUMNS))
+
+
+def difference(wanted: pl.DataFrame, stored: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+    """What has to change in the index.
+
+    Args:
+        wanted: INDEX_ROWS that the shard must have.
+        stored: columns chunk_id and row_sha256 of the rows the index has for the shard.
+
+    Returns:
+        The rows to write (new or different), and the chunk_ids to remove, sorted.
+    """
+    write = wanted.join(stored, on=["chunk_id", "row_sha256"], how="anti")
+    remove = stored.join(wanted, on="chunk_id", how="anti")["chunk_id"].sort().to_list()
+    return write, remove

@@ -1,0 +1,51 @@
+"""The one place where everything meets: assets, checks, jobs and resources for Dagster."""
+
+import dagster as dg
+
+from rag_assets.chunks.asset import chunks_asset
+from rag_assets.chunks.checks import CONTRACT as CHUNKS_CONTRACT
+from rag_assets.embeddings.asset import embeddings_asset
+from rag_assets.embeddings.checks import CONTRACT as EMBEDDINGS_CONTRACT
+from rag_assets.parsed_documents.asset import parsed_documents_asset
+from rag_assets.parsed_documents.checks import CONTRACT as PARSED_CONTRACT
+from rag_assets.platform.dagster_bridge import PLATFORM, SOURCE_SHARDS, contract_checks
+from rag_assets.platform.platform import Platform
+from rag_assets.raw_documents.asset import raw_documents_asset
+from rag_assets.raw_documents.checks import CONTRACT as RAW_CONTRACT
+from rag_assets.releases.asset import release_asset
+from rag_assets.vector_index.asset import vector_index_asset
+from rag_assets.vector_index.checks import CONTRACT as INDEX_CONTRACT
+
+from .jobs import ingest_job, release_job
+
+CONTRACTS = {
+    "raw_documents": RAW_CONTRACT,
+    "parsed_documents": PARSED_CONTRACT,
+    "chunks": CHUNKS_CONTRACT,
+    "embeddings": EMBEDDINGS_CONTRACT,
+    "vector_index": INDEX_CONTRACT,
+}
+
+
+def build_definitions(platform: Platform) -> dg.Definitions:
+    """Everything Dagster serves, for one configured platform."""
+    settings = platform.settings
+    return dg.Definitions(
+        assets=[
+            raw_documents_asset(settings),
+            parsed_documents_asset(settings),
+            chunks_asset(settings),
+            embeddings_asset(settings),
+            vector_index_asset(settings),
+            release_asset(settings),
+        ],
+        asset_checks=[
+            contract_checks(asset, contract, SOURCE_SHARDS) for asset, contract in CONTRACTS.items()
+        ],
+        jobs=[ingest_job, release_job],
+        resources={PLATFORM: platform},
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_definitions(Platform.load())

@@ -1,0 +1,57 @@
+"""The Dagster instance of a deployment: made on first use, shared by command line, UI and daemon."""
+
+import os
+import shutil
+from pathlib import Path
+
+import dagster as dg
+from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+
+from rag_assets.platform.settings import Settings
+
+CLI_TAG = "ragline/started_by"
+CLI_VALUE = "ragline ingest"
+
+
+def prepare_dagster_home(settings: Settings) -> Path:
+    """Make DAGSTER_HOME with its ``dagster.yaml`` and point this process at it."""
+    home = settings.dagster_home
+    home.mkdir(parents=True, exist_ok=True)
+    target = home / "dagster.yaml"
+    if not target.exists():
+        temporary = target.with_suffix(".writing")
+        shutil.copyfile(Path(__file__).with_name("dagster.yaml"), temporary)
+        temporary.replace(target)
+    os.environ["DAGSTER_HOME"] = str(home)
+    return home
+
+
+def open_instance(settings: Settings) -> DagsterInstance:
+    """The instance that records runs, events and partitions."""
+    prepare_dagster_home(settings)
+    return DagsterInstance.get()
+
+
+def close_orphans(instance: DagsterInstance) -> int:
+    """Mark runs as failed whose ``ragline ingest`` process was killed.
+
+    Only call it while holding the ingest lock: then no such run can still be at work.
+    """
+    unfinished = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.NOT_STARTED]
+    runs = instance.get_runs(RunsFilter(statuses=unfinished, tags={CLI_TAG: CLI_VALUE}))
+    for run in runs:
+        instance.report_run_failed(run, "The process that executed this run was killed.")
+    return len(runs)
+
+
+def sync_partitions(
+    instance: DagsterInstance, definition: dg.DynamicPartitionsDefinition, wanted: list[str]
+) -> None:
+    """Make the dynamic partitions exactly ``wanted``."""
+    assert definition.name is not None
+    present = set(instance.get_dynamic_partitions(definition.name))
+    missing = [key for key in wanted if key not in present]
+    if missing:
+        instance.add_dynamic_partitions(definition.name, missing)
+    for key in present - set(wanted):
+        instance.delete_dynamic_partition(definition.name, key)
