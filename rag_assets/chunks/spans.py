@@ -39,6 +39,17 @@ def finish(
             final.append(span)
         else:
             final.extend(_halved(text, span, budget))
+    return final if len(final) == len(trimmed) else _in_order(text, final)
+
+
+def _in_order(text: str, spans: list[Span]) -> list[Span]:
+    """Order the parts of spans that overlap; parts that others cover are dropped."""
+    final: list[Span] = []
+    for span in sorted(spans):
+        if final and span.start <= final[-1].start:
+            span = trim(text, span._replace(start=min(final[-1].end, span.end)))
+        if span.start < span.end and not (final and span.end <= final[-1].end):
+            final.append(span)
     return final
 
 

@@ -7,10 +7,10 @@ touches neither disk nor network.
 of them when it is ``None``), in the same order for the same state of the source. Ids are unique,
 start with ``<source>/`` and never change while the document stays where it is. Listing reads no
 content of files; it is cheap enough to be done before every command. A document that cannot be read
-is still listed, with its ``problem_kind``: one bad document never fails a source. When the source as a
-whole cannot be listed, ``SourceUnavailable`` is raised, never an empty or partial listing, because
-a document that is not listed counts as deleted. A source that changes so much while it is listed
-that the listing cannot be trusted raises ``SourceChanged``. Errors may come at any point of the
+is still listed, with its ``problem_kind``: one bad document never fails a source. When the source
+as a whole cannot be listed, ``SourceUnavailable`` is raised, never an empty or partial listing,
+because a document that is not listed counts as deleted. A source that changes so much while it is
+listed that the listing cannot be trusted raises ``SourceChanged``. Errors may come at any point of the
 iteration: a caller acts only when it has ended.
 
 ``signature`` is cheap to obtain; two equal signatures mean the same bytes and the same metadata,

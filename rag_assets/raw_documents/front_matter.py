@@ -143,7 +143,7 @@ def _strict(base: Any) -> Any:
     """A safe loader that refuses a key given twice (which acl would hold?) and merge keys."""
     import yaml
 
-    class Loader(base):  # type: ignore[misc]
+    class Loader(base):
         def construct_mapping(self, node: Any, deep: bool = False) -> Any:
             seen = set()
             for key, _ in getattr(node, "value", []):

@@ -4,7 +4,7 @@ import os
 import stat
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote_from_bytes
@@ -13,9 +13,8 @@ from rag_assets.platform.errors import SourceUnavailable
 
 from .base import NO_TIME, Problem
 from .files import BLOCK_BYTES, SIDECAR, File, Prune, Read, is_ignored, too_large
+from .local_status import absolute_path, file_uri, is_settled, modified_at_of, signature_of
 
-_FINE_CLOCK_NS = 20_000_000  # the kernel stamps files with a clock that ticks every 1-10 ms
-_COARSE_CLOCK_NS = 2_000_000_000  # FAT, some network mounts
 # a fifo that replaces a file between listing and reading must not block the open
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
@@ -40,8 +39,8 @@ class LocalTree:
     """
 
     def __init__(self, root: str) -> None:
-        self.root = _absolute(root)
-        self._base_uri = _file_uri(self.root).rstrip("/") + "/"
+        self.root = absolute_path(root)
+        self._base_uri = file_uri(self.root).rstrip("/") + "/"
 
     def uri(self, path: str) -> str:
         """The ``file://`` URI of a relative path."""
@@ -90,15 +89,15 @@ class LocalTree:
             )
         except OSError as error:
             return _problem(Problem("unreadable", f"The file cannot be read: {error.strerror}."))
-        signature = _signature(after)
+        signature = signature_of(after)
         if (
-            not signature == _signature(before) == _signature(in_place)
+            not signature == signature_of(before) == signature_of(in_place)
             or len(content) != after.st_size
         ):
             return _problem(
                 Problem("changed_while_reading", "The file changed while it was being read.")
             )
-        return Read(content, signature, _modified_at(after), settled=_settled(after, started))
+        return Read(content, signature, modified_at_of(after), settled=is_settled(after, started))
 
     def _files_of(
         self, folder: _Folder, entries: list["os.DirEntry[str]"], subfolders: list[_Folder]
@@ -201,8 +200,8 @@ class LocalFile:
     """
 
     def __init__(self, path: str) -> None:
-        self.path = _absolute(path)
-        self.uri = _file_uri(self.path)
+        self.path = absolute_path(path)
+        self.uri = file_uri(self.path)
 
     def version(self) -> tuple[str, datetime]:
         """See ``SingleFile``."""
@@ -214,7 +213,7 @@ class LocalFile:
             raise SourceUnavailable(
                 f"{self.path} is not a file.", "Set 'path' of the source to a .jsonl file."
             )
-        return _signature(status), _modified_at(status)
+        return signature_of(status), modified_at_of(status)
 
     def blocks(self) -> Iterator[bytes]:
         """The whole file in blocks of a megabyte."""
@@ -242,41 +241,8 @@ class LocalFile:
         )
 
 
-def _absolute(path: str) -> str:
-    # not resolved: URIs show the path that the settings name
-    return os.path.normpath(Path(path).expanduser().absolute())
-
-
-def _file_uri(path: str) -> str:
-    return "file://" + quote_from_bytes(os.fsencode(path))
-
-
-def _signature(status: os.stat_result) -> str:
-    return f"{status.st_size}-{status.st_mtime_ns}-{status.st_ctime_ns}-{status.st_ino}"
-
-
-def _settled(status: os.stat_result, read_at: int) -> bool:
-    """Whether a write after ``read_at`` (ns) is certain to change the signature.
-
-    The rule of git: a file stamped in the same tick of the clock as the read could change once
-    more within that tick and keep its size and times.
-    """
-    tick = _FINE_CLOCK_NS if status.st_mtime_ns % 1_000_000_000 else _COARSE_CLOCK_NS
-    if status.st_ctime_ns > read_at - tick:
-        return False
-    # a time far in the future was set by hand; the change time, which cannot be, has settled it
-    return not read_at - tick < status.st_mtime_ns < read_at + _COARSE_CLOCK_NS
-
-
-def _modified_at(status: os.stat_result) -> datetime:
-    try:
-        return NO_TIME + timedelta(microseconds=status.st_mtime_ns // 1000)
-    except OverflowError:
-        return datetime.max.replace(tzinfo=UTC) if status.st_mtime_ns > 0 else NO_TIME
-
-
 def _file(relative: str, absolute: str, status: os.stat_result) -> File:
-    file = File(relative, status.st_size, _modified_at(status), _signature(status), absolute)
+    file = File(relative, status.st_size, modified_at_of(status), signature_of(status), absolute)
     if not stat.S_ISREG(status.st_mode):
         file.problem = Problem("not_a_file", "It is not a regular file (a pipe, socket or device).")
     return file
@@ -288,7 +254,7 @@ def _attach(file: File, sidecar: str) -> None:
         status = os.lstat(sidecar)
         if stat.S_ISLNK(status.st_mode):
             status = Path(sidecar).stat()
-        file.signature += "+" + _signature(status)
+        file.signature += "+" + signature_of(status)
     except OSError:
         # it exists but cannot be examined: reading it will say why, and must be tried again
         file.signature += "+?"
@@ -297,7 +263,7 @@ def _attach(file: File, sidecar: str) -> None:
 def _broken(relative: str, absolute: str, problem: Problem) -> File:
     try:
         status = os.lstat(absolute)
-        size, signature, modified = status.st_size, _signature(status), _modified_at(status)
+        size, signature, modified = status.st_size, signature_of(status), modified_at_of(status)
     except OSError:
         size, signature, modified = 0, "?", NO_TIME
     return File(relative, size, modified, f"{problem.kind}:{signature}", absolute, problem=problem)
@@ -314,4 +280,4 @@ def _unlistable(folder: _Folder, error: OSError) -> File:
 def _problem(problem: Problem, status: os.stat_result | None = None) -> Read:
     if status is None:
         return Read(b"", "?", settled=False, problem=problem)
-    return Read(b"", _signature(status), _modified_at(status), problem=problem)
+    return Read(b"", signature_of(status), modified_at_of(status), problem=problem)

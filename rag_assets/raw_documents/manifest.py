@@ -1,8 +1,8 @@
 """The transform of ``raw_documents``: the previous manifest and a source become the next manifest.
 
-Pure but for the blobs that it keeps. A document is read only when its signature differs from that of
-its row. The result does not depend on history: it is the manifest that a first run would have made,
-but for signatures and the run that a row is from.
+Pure but for the blobs that it keeps. A document is read only when its signature differs from that
+of its row. The result does not depend on history: it is the manifest that a first run would
+have made, but for signatures and the run that a row is from.
 """
 
 from collections import Counter
@@ -133,8 +133,8 @@ def pending_changes(
         max_bytes: the size limit, if documents that cross it are to count as changed.
 
     Returns:
-        ``listed``, ``added``, ``changed``, ``deleted``, ``unchanged``. A rename is one added and one
-        deleted; a touched file is one changed (an update finds it unchanged and settles it).
+        ``listed``, ``added``, ``changed``, ``deleted``, ``unchanged``. A rename is one added and
+        one deleted; a touched file is one changed (an update finds it unchanged and settles it).
 
     Raises:
         SourceUnavailable, SourceChanged: as ``update_manifest``.

@@ -1,0 +1,168 @@
+"""The bytes of one file to Markdown text. Runs inside a worker process.
+
+The result depends on the content, the format (see ``formats.claimed_format``) and the limits alone.
+Text formats are decoded here, exactly; Markdown is never sent through a converter.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from html import unescape
+from pathlib import Path
+
+from rag_assets.raw_documents.front_matter import body_offset
+
+from . import formats, kreuzberg_parser
+from .archives import refuse_bomb
+from .decoding import clean, decode, is_text
+from .outcome import ErrorKind, Extracted, ExtractionFailed, Failure, Outcome
+
+_TEXT_PARSER = "ragline text 1"
+_HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*$", re.MULTILINE)
+_FENCE = re.compile(r"^ {0,3}(```|~~~)", re.MULTILINE)
+_HTML_HEAD = re.compile(r"<head\b[^>]*>.*?</head\s*>", re.IGNORECASE | re.DOTALL)
+_HTML_TITLE = re.compile(r"<title\b[^>]*>(.*?)</title\s*>", re.IGNORECASE | re.DOTALL)
+_HTML_CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
+_MAX_TITLE = 300
+
+
+def extract(
+    content: bytes | Path, media_type: str, file_name: str, *, max_text_bytes: int = 50 << 20
+) -> Outcome:
+    """Turn a file into Markdown.
+
+    Args:
+        content: its bytes, or where they are.
+        media_type: what its source says it is.
+        file_name: its name; the extension counts.
+        max_text_bytes: a longer text (in UTF-8) is a failure.
+
+    Returns:
+        The text, or a typed failure; nothing is raised for anything that a file may contain.
+    """
+    claimed = formats.claimed_format(media_type, file_name)
+    try:
+        data = content if isinstance(content, bytes) else content.read_bytes()
+        result = _extract(data, formats.real_format(claimed, data))
+    except ExtractionFailed as failure:
+        return Failure(failure.kind, failure.message, _parser_of(claimed))
+    except MemoryError:
+        return Failure(ErrorKind.OUT_OF_MEMORY, "The file needs more memory than a worker may use.", _parser_of(claimed))
+    except OSError as error:
+        return Failure(ErrorKind.UNREADABLE, f"The stored copy cannot be read: {error.strerror}.")
+    except Exception as error:  # a parser may raise anything, and one document never fails a run
+        return Failure(ErrorKind.CRASHED, f"The parser failed: {repr(error)[:500]}.", _parser_of(claimed))
+    if len(result.text) * 4 > max_text_bytes and len(result.text.encode()) > max_text_bytes:
+        text = f"The file has {len(result.text):,} characters of text, more than parsing.max_text_mb."
+        return Failure(ErrorKind.TEXT_TOO_LONG, text, result.parser)
+    return result
+
+
+def _extract(content: bytes, name: str) -> Extracted:
+    if not content.strip():
+        return Extracted("", parser=_parser_of(name))
+    if name == formats.RECORD:
+        return _record(content)
+    if name == formats.MARKDOWN:
+        text = decode(content)
+        return _text(text[body_offset(text) :])
+    if name.startswith("code:"):
+        return _code(content, name.removeprefix("code:"))
+    if name == formats.TEXT or (name == formats.UNKNOWN and is_text(content)):
+        return _text(decode(content))
+    if name in (formats.UNKNOWN, "media", "odp"):
+        raise ExtractionFailed(ErrorKind.UNSUPPORTED, "No parser reads this kind of file.")
+    return _document(content, name)
+
+
+def _document(content: bytes, name: str) -> Extracted:
+    if name == formats.IMAGE and not kreuzberg_parser.ocr_language():
+        raise ExtractionFailed(
+            ErrorKind.NEEDS_OCR,
+            "An image needs OCR: install Tesseract's language data and set TESSDATA_PREFIX to its folder.",
+        )
+    refuse_bomb(content)
+    title = None
+    decoded = ""
+    if name in formats.DECODED_FIRST:
+        decoded = _decode_html(content) if name == formats.HTML else decode(content)
+        if name == formats.HTML:
+            decoded, title = _without_head(decoded)
+        content = decoded.encode()
+    try:
+        parsed = kreuzberg_parser.read(content, name)
+    except ExtractionFailed:
+        if name not in formats.DECODED_FIRST or name == formats.HTML:
+            raise
+        return _text(decoded)  # not what its name says, but text all the same
+    if not parsed.text.strip() and decoded.strip() and name != formats.HTML:
+        return _text(decoded)
+    return Extracted(
+        parsed.text,
+        _short(title or parsed.title) or first_heading(parsed.text),
+        parsed.page_starts,
+        kreuzberg_parser.parser_name(),
+    )
+
+
+def _text(text: str) -> Extracted:
+    return Extracted(text, first_heading(text), parser=_TEXT_PARSER)
+
+
+def _code(content: bytes, language: str) -> Extracted:
+    """Source code and data: exact, in a fence, so that a comment is not taken for a heading."""
+    if not is_text(content):
+        raise ExtractionFailed(ErrorKind.UNSUPPORTED, "The file is not text, although its name says so.")
+    text = decode(content).rstrip("\n")
+    if not text.strip():
+        return Extracted("", parser=_TEXT_PARSER)
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    return Extracted(f"{fence}{language}\n{text}\n{fence}\n", parser=_TEXT_PARSER)
+
+
+def _record(content: bytes) -> Extracted:
+    try:
+        record = json.loads(content)
+        title, text = record.get("title") or None, record["text"]
+    except (ValueError, KeyError, AttributeError, RecursionError) as error:
+        raise ExtractionFailed(ErrorKind.BAD_RECORD, f"The record is not {{title, text}}: {repr(error)[:200]}.") from error
+    if not isinstance(text, str) or not isinstance(title, str | None):
+        raise ExtractionFailed(ErrorKind.BAD_RECORD, "The title and the text of a record must be strings.")
+    text = clean(text)
+    return Extracted(text, _short(title) or first_heading(text), parser=_TEXT_PARSER)
+
+
+def first_heading(text: str) -> str | None:
+    """The first Markdown heading (``# …``) that is not inside a fenced block, or ``None``."""
+    for match in _HEADING.finditer(text):
+        if len(_FENCE.findall(text, 0, match.start())) % 2 == 0:
+            return _short(re.sub(r"[*_`]{1,3}(\S(?:.*?\S)?)[*_`]{1,3}", r"\1", match[1]))
+    return None
+
+
+def _decode_html(content: bytes) -> str:
+    declared = _HTML_CHARSET.search(content[:4096])
+    if declared and not content.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+        try:
+            return clean(content.decode(declared[1].decode("ascii")))
+        except (LookupError, UnicodeDecodeError):
+            pass  # an unknown or a wrong declaration is the same as none
+    return decode(content)
+
+
+def _without_head(html: str) -> tuple[str, str | None]:
+    match = _HTML_TITLE.search(html)
+    body = _HTML_HEAD.sub("", html, count=1)
+    return body, _short(unescape(re.sub(r"<[^>]*>", "", match[1]))) if match else None
+
+
+def _short(title: str | None) -> str | None:
+    return " ".join(clean(title).split())[:_MAX_TITLE] or None if title else None
+
+
+def _parser_of(name: str) -> str:
+    ours = name in (formats.RECORD, formats.MARKDOWN, formats.TEXT) or name.startswith("code:")
+    return _TEXT_PARSER if ours else kreuzberg_parser.parser_name()
+
+
+Extractor = Callable[..., Outcome]

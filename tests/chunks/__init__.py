@@ -1,0 +1,1 @@
+"""Tests of the chunks: every splitter by one conformance class, the transform by properties."""

