@@ -1,9 +1,11 @@
 """The chunking stage of one shard: read, split what changed, write."""
 
+import hashlib
 import time
 
-from rag_assets.encoders import make_encoder
+from rag_assets.encoders import Encoder, make_encoder
 from rag_assets.parsed_documents.schema import PARSED_DOCUMENTS
+from rag_assets.platform.settings import ChunkingSettings
 from rag_assets.platform.stage import StageOutcome, StageRun, require_upstream, write_table
 
 from .registry import make_splitter
@@ -13,20 +15,26 @@ from .transform import chunk_documents, chunker_fingerprint, chunks_digest
 ASSET = "chunks"
 
 
+def chunking_fingerprint(settings: ChunkingSettings, encoder: Encoder) -> str:
+    """The fingerprint of this stage's configuration, known without loading a model."""
+    tokenizer = hashlib.sha256(encoder.tokenizer.path.read_bytes()).hexdigest()
+    return chunker_fingerprint(settings, tokenizer, encoder.max_tokens, encoder.fingerprint)
+
+
 def run_chunks(run: StageRun) -> StageOutcome:
     """Cut a shard's new and changed texts into passages; see ``transform.chunk_documents``."""
     started = time.perf_counter()
     platform, settings = run.platform, run.platform.settings
     encoder = make_encoder(settings.encoder, platform.state_path)
     upstream = require_upstream(run, "parsed_documents")
-    own = chunker_fingerprint(settings.chunking, encoder)
+    own = chunking_fingerprint(settings.chunking, encoder)
     stored = platform.tables.stamp(ASSET, run.partition)
     previous = platform.tables.read(ASSET, run.partition, CHUNKS)
     same = stored is not None and stored.fingerprint == own
     update = chunk_documents(
         previous if same else CHUNKS.to_frame(),
         platform.tables.read("parsed_documents", run.partition, PARSED_DOCUMENTS),
-        make_splitter(settings.chunking, encoder),
+        make_splitter(settings.chunking, encoder.encode),
         encoder.tokenizer,
         settings.chunking,
         encoder.max_tokens,

@@ -6,7 +6,6 @@ Text formats are decoded here, exactly; Markdown is never sent through a convert
 
 import json
 import re
-from collections.abc import Callable
 from html import unescape
 from pathlib import Path
 
@@ -19,11 +18,19 @@ from .outcome import ErrorKind, Extracted, ExtractionFailed, Failure, Outcome
 
 _TEXT_PARSER = "ragline text 1"
 _HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*$", re.MULTILINE)
+_LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
+_EMPHASIS = re.compile(r"(?<!\w)(?:\*{1,3}|_{1,3}|`)(\S(?:.*?\S)?)(?:\*{1,3}|_{1,3}|`)(?!\w)")
+_NO_TITLE = re.compile(r"untitled( document)?|(microsoft (word|powerpoint|excel) - .*)|document\d*", re.IGNORECASE)
 _FENCE = re.compile(r"^ {0,3}(```|~~~)", re.MULTILINE)
 _HTML_HEAD = re.compile(r"<head\b[^>]*>.*?</head\s*>", re.IGNORECASE | re.DOTALL)
 _HTML_TITLE = re.compile(r"<title\b[^>]*>(.*?)</title\s*>", re.IGNORECASE | re.DOTALL)
 _HTML_CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
 _MAX_TITLE = 300
+
+
+def warm_up() -> None:
+    """Load what the first file would otherwise wait for."""
+    kreuzberg_parser.warm_up()
 
 
 def extract(
@@ -99,7 +106,7 @@ def _document(content: bytes, name: str) -> Extracted:
         return _text(decoded)
     return Extracted(
         parsed.text,
-        _short(title or parsed.title) or first_heading(parsed.text),
+        _meant(_short(title or parsed.title)) or first_heading(parsed.text),
         parsed.page_starts,
         kreuzberg_parser.parser_name(),
     )
@@ -136,7 +143,8 @@ def first_heading(text: str) -> str | None:
     """The first Markdown heading (``# …``) that is not inside a fenced block, or ``None``."""
     for match in _HEADING.finditer(text):
         if len(_FENCE.findall(text, 0, match.start())) % 2 == 0:
-            return _short(re.sub(r"[*_`]{1,3}(\S(?:.*?\S)?)[*_`]{1,3}", r"\1", match[1]))
+            plain = _LINK.sub(r"\1", match[1])
+            return _short(_EMPHASIS.sub(r"\1", plain))
     return None
 
 
@@ -160,9 +168,11 @@ def _short(title: str | None) -> str | None:
     return " ".join(clean(title).split())[:_MAX_TITLE] or None if title else None
 
 
+def _meant(title: str | None) -> str | None:
+    """A title of the metadata, unless a program made it up."""
+    return None if title is None or _NO_TITLE.fullmatch(title) else title
+
+
 def _parser_of(name: str) -> str:
     ours = name in (formats.RECORD, formats.MARKDOWN, formats.TEXT) or name.startswith("code:")
     return _TEXT_PARSER if ours else kreuzberg_parser.parser_name()
-
-
-Extractor = Callable[..., Outcome]

@@ -37,7 +37,7 @@ def pages_to_markdown(pages: Sequence[str]) -> tuple[str, list[int]]:
     length = 0
     for page in pages:
         starts.append(length)
-        text = _reflow(clean(join_wrapped_words(page, words)))
+        text = _reflow(clean(join_wrapped_words(page, words)), _text_width(page))
         if text:
             parts.append(text)
             length += len(text) + 2
@@ -59,13 +59,15 @@ def join_wrapped_words(text: str, words: set[str]) -> str:
     return _WRAPPED_WORD.sub(join, text).replace("\x02", "")
 
 
-def _reflow(page: str) -> str:
+def _text_width(page: str) -> int:
+    """The length of a full line in characters: the 90th percentile of the page's lines."""
+    lengths = sorted(len(line.strip()) for line in re.split("[\r\n\x02]+", page) if line.strip())
+    return lengths[int(0.9 * (len(lengths) - 1))] if lengths else 0
+
+
+def _reflow(page: str, width: int) -> str:
     raw = [line for line in page.split("\n") if line.strip()]
-    if not raw:
-        return ""
     lines = [line.strip() for line in raw]
-    lengths = sorted(len(line) for line in lines)
-    width = lengths[int(0.9 * (len(lengths) - 1))]
     out: list[str] = []
     for index, line in enumerate(lines):
         previous = lines[index - 1] if index else None

@@ -10,8 +10,8 @@ content of files; it is cheap enough to be done before every command. A document
 is still listed, with its ``problem_kind``: one bad document never fails a source. When the source
 as a whole cannot be listed, ``SourceUnavailable`` is raised, never an empty or partial listing,
 because a document that is not listed counts as deleted. A source that changes so much while it is
-listed that the listing cannot be trusted raises ``SourceChanged``. Errors may come at any point of the
-iteration: a caller acts only when it has ended.
+listed that the listing cannot be trusted raises ``SourceChanged``. Errors may come at any point of
+the iteration: a caller acts only when it has ended.
 
 ``signature`` is cheap to obtain; two equal signatures mean the same bytes and the same metadata,
 the defaults of the source included. ``fetch`` returns the signature that holds after the read. One

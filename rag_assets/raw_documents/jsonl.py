@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -59,7 +60,7 @@ class JsonlSource:
         Raises:
             SourceChanged: the file was written to while it was read.
         """
-        version, self_modified = self._file.version()
+        version, modified_at = self._file.version()
         seen: set[str] = set()
         problems: list[tuple[Line, Problem]] = []
         for line in iter_lines(self._file.blocks(), MAX_LINE_BYTES):
@@ -76,7 +77,7 @@ class JsonlSource:
             seen.add(record_id)
             document_id = f"{self.name}/{record_id}"
             if partition_filter is None or partition_filter(document_id):
-                yield self._listed(line, document_id, record_id, self_modified)
+                yield self._listed(line, document_id, record_id, modified_at)
         for line, problem in problems:
             name = f"line-{line.number}"
             while name in seen:  # a record may have chosen such an id
@@ -84,7 +85,7 @@ class JsonlSource:
             seen.add(name)
             document_id = f"{self.name}/{name}"
             if partition_filter is None or partition_filter(document_id):
-                listed = self._listed(line, document_id, name, self_modified)
+                listed = self._listed(line, document_id, name, modified_at)
                 listed.problem_kind, listed.problem = problem.kind, problem.text
                 yield listed
         if self._file.version()[0] != version:
@@ -123,7 +124,7 @@ class JsonlSource:
             modified_at=listed.modified_at,
         )
 
-    def _listed(self, line: Line, document_id: str, name: str, modified_at: Any) -> Listed:
+    def _listed(self, line: Line, document_id: str, name: str, modified_at: datetime) -> Listed:
         digest = hashlib.sha256(line.content or b"").hexdigest()
         return Listed(
             document_id=document_id,

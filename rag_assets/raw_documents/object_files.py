@@ -234,8 +234,8 @@ def store_errors(what: str) -> Iterator[None]:
     except BaseError as error:
         raise SourceUnavailable(
             f"The object store {what} is out of reach or refuses: {_reason(error)}.",
-            "Check the network, the bucket and the credentials in 'storage_options'; documents "
-            "ingested before are kept.",
+            "Check 'path' of the source, the network and the credentials in 'storage_options'; "
+            "documents ingested before are kept.",
         ) from error
 
 

@@ -25,6 +25,10 @@ _SUBSTANCE = (
     "problem_kind",
     "problem",
 )
+# a row with one of these holds only while the listing still says so
+_SEEN_IN_LISTINGS = frozenset(
+    {"path_escapes_root", "bad_name", "not_a_file", "bad_record", "duplicate_id"}
+)
 
 
 class Partition(Protocol):
@@ -110,9 +114,9 @@ def settled(
     """
     if signature != listed.signature or signature.startswith(UNSETTLED):
         return False
-    if problem_kind != listed.problem_kind and problem_kind != "too_large" and listed.problem_kind:
-        return False
-    if max_bytes is None or listed.problem_kind:
+    if listed.problem_kind or problem_kind in _SEEN_IN_LISTINGS:
+        return problem_kind == listed.problem_kind
+    if max_bytes is None:
         return True
     return (problem_kind == "too_large") == (listed.size_bytes > max_bytes)
 

@@ -159,7 +159,10 @@ def _facts(platform: Platform, table: IndexTable, partition: str, name: str) -> 
     return ShardFacts(
         listed=tables.read("raw_documents", partition, RAW_DOCUMENTS).select("document_id"),
         states=tables.read("parsed_documents", partition, PARSED_DOCUMENTS).select(
-            "document_id", "status", "stale"
+            "document_id",
+            "status",
+            "stale",
+            wordy=pl.col("text").str.contains(r"[\p{L}\p{N}]").fill_null(False),
         ),
         chunks=tables.read("chunks", partition, CHUNKS).select("document_id", "chunk_id"),
         indexed=tables.read("vector_index", partition, INDEX_MANIFEST).select(

@@ -1,6 +1,6 @@
 """The configuration an index is built with, as fingerprints."""
 
-from rag_assets.chunks.transform import chunker_fingerprint
+from rag_assets.chunks.stage import chunking_fingerprint
 from rag_assets.encoders import Encoder, make_encoder
 from rag_assets.parsed_documents.transform import parser_fingerprint
 from rag_assets.platform.fingerprint import fingerprint
@@ -17,7 +17,7 @@ def index_fingerprints(platform: Platform, encoder: Encoder | None = None) -> di
     encoder = encoder or make_encoder(settings.encoder, platform.state_path)
     parts = {
         "parser": parser_fingerprint(settings.parsing),
-        "chunker": chunker_fingerprint(settings.chunking, encoder),
+        "chunker": chunking_fingerprint(settings.chunking, encoder),
         "encoder": encoder.fingerprint,
     }
     return {**parts, "index": fingerprint({**parts, "version": STAGE_VERSION})}

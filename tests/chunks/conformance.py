@@ -10,10 +10,10 @@ from rag_assets.chunks.base import Budget, Span, Splitter
 from rag_assets.chunks.heading_context import embedded_text
 from rag_assets.chunks.token_map import LONG_TOKEN
 
-from .counter import ByteCounter, WordPieceCounter
+from .counter import ByteCounter, word_piece_counter
 from .strategies import DOCUMENTS
 
-COUNTER = WordPieceCounter()
+COUNTER = word_piece_counter()
 PROPERTY = settings(
     max_examples=60,
     deadline=None,

@@ -54,9 +54,9 @@ def unprivileged() -> Iterator[None]:
 def open_tmp_path(tmp_path: Path) -> Path:
     """A folder that an unprivileged user can reach."""
     for folder in (tmp_path, *tmp_path.parents):
-        if os.access(folder, os.W_OK) and folder.stat().st_uid == os.geteuid() and folder != Path("/"):
-            if not folder.stat().st_mode & 0o001:
-                folder.chmod(folder.stat().st_mode | 0o055)
+        status = folder.stat()
+        if status.st_uid == os.geteuid() and not status.st_mode & 0o001:
+            folder.chmod(status.st_mode | 0o055)
     return tmp_path
 
 
@@ -232,6 +232,36 @@ def test_a_file_removed_or_changed_while_being_read_is_told(tmp_path: Path) -> N
     file.unlink()
     fetched = source.fetch(listed, LIMIT)
     assert fetched.problem_kind == "changed_while_reading"
+    assert fetched.signature.startswith(UNSETTLED)
+
+
+@pytest.mark.parametrize("change", ["append", "truncate", "rewrite", "replace"])
+def test_a_write_in_the_middle_of_a_read_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    file = write(tmp_path / "a.md", "before")
+    os.utime(file, (1_000_000_000, 1_000_000_000))
+    source = source_of(tmp_path)
+    (listed,) = source.list()
+    genuine = os.fstat
+    calls: list[int] = []
+
+    def fstat(descriptor: int) -> os.stat_result:
+        status = genuine(descriptor)
+        calls.append(descriptor)
+        if len(calls) == 1:  # the size is known, the bytes are not read yet
+            if change == "replace":
+                write(tmp_path / "new", "AFTER!").replace(file)
+            else:
+                with open(
+                    file, {"append": "a", "truncate": "w", "rewrite": "r+"}[change]
+                ) as handle:
+                    handle.write("" if change == "truncate" else "AFTER!")
+        return status
+
+    monkeypatch.setattr(os, "fstat", fstat)
+    fetched = source.fetch(listed, LIMIT)
+    assert (fetched.problem_kind, fetched.content) == ("changed_while_reading", b"")
     assert fetched.signature.startswith(UNSETTLED)
 
 

@@ -28,7 +28,9 @@ def fetched(folder: Path, name: str, content: str | bytes, sidecar: str | None =
 
 
 def test_each_layer_wins_over_the_one_before(tmp_path: Path) -> None:
-    text = "---\ntitle: From YAML\nacl: [hr, finance, hr]\nteam: people\nsince: 2024-05-01\n---\n# x\n"
+    text = (
+        "---\ntitle: From YAML\nacl: [hr, finance, hr]\nteam: people\nsince: 2024-05-01\n---\n# x\n"
+    )
     plain = fetched(tmp_path, "a.md", text)
     assert (plain.title, plain.acl) == ("From YAML", ["finance", "hr"])
     assert plain.attributes == {"team": "people", "level": 1, "since": "2024-05-01"}

@@ -22,7 +22,9 @@ DEFAULTS = Metadata(acl=["staff"])
 
 
 def record(text: str) -> bytes:
-    return json.dumps({"text": text, "title": ""}, separators=(",", ":"), ensure_ascii=False).encode()
+    return json.dumps(
+        {"text": text, "title": ""}, separators=(",", ":"), ensure_ascii=False
+    ).encode()
 
 
 def lines(documents: dict[str, str]) -> bytes:

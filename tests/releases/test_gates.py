@@ -21,6 +21,7 @@ def shard(**changes: object) -> ShardFacts:
                 "document_id": ["d/1", "d/2", "d/3", "d/4"],
                 "status": ["parsed", "empty", "quarantined", "quarantined"],
                 "stale": [False, False, False, True],
+                "wordy": [True, False, False, True],
             }
         ),
         "chunks": pl.DataFrame({"document_id": ["d/1", "d/1", "d/4"], "chunk_id": ["a", "b", "c"]}),
@@ -44,7 +45,7 @@ def test_a_sound_shard_is_conserved() -> None:
         ({"indexed": pl.DataFrame({"document_id": ["d/1", "d/4"], "chunk_id": ["a", "c"]})}, "1 chunks are not indexed"),
         ({"indexed": pl.DataFrame({"document_id": ["d/1"] * 2 + ["d/4", "d/9"], "chunk_id": list("abcx")})}, "belong to no live document"),
         ({"rows_in_index": 4}, "the index holds 4 rows"),
-        ({"chunks": pl.DataFrame({"document_id": ["d/1", "d/1"], "chunk_id": ["a", "b"]})}, "with text have no chunk"),
+        ({"chunks": pl.DataFrame({"document_id": ["d/1", "d/1"], "chunk_id": ["a", "b"]})}, "with words have no chunk"),
     ],
 )
 def test_a_loss_is_named(changes: dict[str, object], expected: str) -> None:

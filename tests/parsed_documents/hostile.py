@@ -1,0 +1,23 @@
+"""An extractor for tests: text files whose content says how to misbehave."""
+
+import os
+import time
+
+from rag_assets.parsed_documents.outcome import Extracted, Outcome
+
+
+def extract(content: bytes, media_type: str, file_name: str, *, max_text_bytes: int) -> Outcome:
+    """Hang, allocate without limit, abort, or read the file well."""
+    text = content.decode()
+    verb = text.split(" ")[0]
+    if verb == "hang":
+        time.sleep(3600)
+    if verb == "allocate":
+        hoard = []
+        while True:
+            hoard.append(bytearray(16 << 20))
+    if verb == "abort":
+        os.abort()
+    if verb == "vanish":
+        os._exit(0)
+    return Extracted(text, parser="hostile")
