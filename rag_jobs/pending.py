@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rag_assets.encoders import Encoder, make_encoder
-from rag_assets.platform.errors import ConfigurationError, SourceUnavailable
+from rag_assets.platform.errors import ConfigurationError, SourceChanged, SourceUnavailable
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.tables import Stamp
 from rag_assets.raw_documents.manifest import pending_changes
@@ -135,8 +135,12 @@ def _shard(
 ) -> ShardPending:
     previous = platform.tables.read("raw_documents", partition, RAW_DOCUMENTS)
     try:
-        counts = pending_changes(previous, open_partition(platform.settings, partition))
-    except SourceUnavailable as error:
+        counts = pending_changes(
+            previous,
+            open_partition(platform.settings, partition),
+            max_bytes=int(platform.settings.parsing.max_file_mb * 1_000_000),
+        )
+    except (SourceUnavailable, SourceChanged) as error:
         return ShardPending(partition, unavailable=str(error), retired=retired)
     reasons = [f"{counts[kind]} {kind}" for kind in ("added", "changed", "deleted") if counts[kind]]
     expected = {

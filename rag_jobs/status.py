@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from rag_assets.parsed_documents.schema import PARSED_DOCUMENTS
-from rag_assets.platform.errors import SourceUnavailable
+from rag_assets.platform.errors import SourceChanged, SourceUnavailable
 from rag_assets.platform.platform import Platform
 from rag_assets.raw_documents.manifest import scan_changes
 from rag_assets.raw_documents.schema import RAW_DOCUMENTS
@@ -94,7 +94,7 @@ def _partition_states(
     try:
         changes = scan_changes(raw, open_partition(platform.settings, partition))
         pending, gone, reason = changes.added | changes.changed, changes.deleted, ""
-    except SourceUnavailable as error:
+    except (SourceUnavailable, SourceChanged) as error:
         pending, gone, reason = frozenset(), frozenset(), str(error)
     known = raw.select("document_id", "content_sha256").filter(
         ~pl.col("document_id").is_in(pl.Series(sorted(gone | pending), dtype=pl.String).implode())

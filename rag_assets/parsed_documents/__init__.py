@@ -1,5 +1,5 @@
 """Parsed documents: the Markdown text of every document, or the reason why there is none.
 
-``extract`` turns the bytes of one file into text, ``workers`` runs it in processes that can be killed,
-``transform`` decides what has to be parsed and makes the new table from the old one and the manifest.
+``extract`` turns the bytes of one file into text, ``workers`` runs it in processes that can be
+killed, ``pending`` decides what has to be parsed, ``transform`` makes the new table.
 """

@@ -1,8 +1,11 @@
-"""Archive bombs, found before anything is unpacked."""
+"""Archives: bombs, found before anything is unpacked, and the files inside."""
 
+import gzip
 import io
+import tarfile
 import zipfile
 import zlib
+from collections.abc import Iterator
 
 from .outcome import ErrorKind, ExtractionFailed
 
@@ -63,3 +66,54 @@ def _gzip_size(content: bytes) -> int:
     except zlib.error:
         return total
     return total
+
+
+def members(content: bytes, format_name: str) -> Iterator[tuple[str, bytes]]:
+    """The files in an archive that passed ``refuse_bomb``, in its own order.
+
+    Args:
+        content: the archive.
+        format_name: ``zip``, ``tar`` or ``gz`` (a compressed file, or a compressed tar file).
+
+    Raises:
+        ExtractionFailed: it is damaged or needs a password.
+    """
+    try:
+        if format_name == "zip":
+            yield from _zip_members(content)
+        elif format_name == "gz" and not _is_tar(content):
+            yield "", gzip.decompress(content)
+        else:
+            yield from _tar_members(content)
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError) as error:
+        raise ExtractionFailed(ErrorKind.MALFORMED, f"The archive is damaged: {error}.") from error
+    except (NotImplementedError, ValueError) as error:
+        raise ExtractionFailed(ErrorKind.UNSUPPORTED, f"The archive: {error}.") from error
+
+
+def _zip_members(content: bytes) -> Iterator[tuple[str, bytes]]:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for entry in archive.infolist():
+            if entry.flag_bits & 1:
+                problem = "The archive is protected by a password."
+                raise ExtractionFailed(ErrorKind.PASSWORD_PROTECTED, problem)
+            if not entry.is_dir():
+                with archive.open(entry) as file:
+                    # the directory may lie about the size
+                    yield entry.filename, file.read(entry.file_size)
+
+
+def _tar_members(content: bytes) -> Iterator[tuple[str, bytes]]:
+    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+        for entry in archive:
+            file = archive.extractfile(entry) if entry.isfile() else None
+            if file is not None:
+                yield entry.name, file.read()
+
+
+def _is_tar(content: bytes) -> bool:
+    try:
+        with tarfile.open(fileobj=io.BytesIO(content)):
+            return True
+    except tarfile.TarError:
+        return False

@@ -41,13 +41,13 @@ def decode(content: bytes) -> str:
 
 
 def clean(text: str) -> str:
-    """Normalise newlines to ``\\n``, drop control characters except tabs, replace lone surrogates."""
+    """Normalise newlines to ``\\n``, drop controls but tabs, replace lone surrogates."""
     text = _NEWLINES.sub("\n", text)
     return _CONTROLS.sub("", _SURROGATES.sub("\ufffd", text))
 
 
 def is_text(content: bytes) -> bool:
-    """Whether bytes of an unknown kind are text: in UTF-8, with a byte order mark, or plausibly so."""
+    """Whether bytes of an unknown kind are text, certainly or plausibly."""
     if any(content.startswith(mark) for mark, _ in _MARKS):
         return True
     sample = content[:_SAMPLE_BYTES]

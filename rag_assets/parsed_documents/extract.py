@@ -7,25 +7,30 @@ Text formats are decoded here, exactly; Markdown is never sent through a convert
 import json
 import re
 from html import unescape
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from rag_assets.raw_documents.front_matter import body_offset
 
 from . import formats, kreuzberg_parser
-from .archives import refuse_bomb
+from .archives import members, refuse_bomb
 from .decoding import clean, decode, is_text
+from .feeds import read_feed
+from .office_repair import repair
 from .outcome import ErrorKind, Extracted, ExtractionFailed, Failure, Outcome
 
 _TEXT_PARSER = "ragline text 1"
 _HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*$", re.MULTILINE)
 _LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 _EMPHASIS = re.compile(r"(?<!\w)(?:\*{1,3}|_{1,3}|`)(\S(?:.*?\S)?)(?:\*{1,3}|_{1,3}|`)(?!\w)")
-_NO_TITLE = re.compile(r"untitled( document)?|(microsoft (word|powerpoint|excel) - .*)|document\d*", re.IGNORECASE)
+_NO_TITLE = re.compile(
+    r"untitled( document)?|microsoft (word|powerpoint|excel) - .*|document\d*", re.IGNORECASE
+)
 _FENCE = re.compile(r"^ {0,3}(```|~~~)", re.MULTILINE)
 _HTML_HEAD = re.compile(r"<head\b[^>]*>.*?</head\s*>", re.IGNORECASE | re.DOTALL)
 _HTML_TITLE = re.compile(r"<title\b[^>]*>(.*?)</title\s*>", re.IGNORECASE | re.DOTALL)
 _HTML_CHARSET = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
 _MAX_TITLE = 300
+_ARCHIVES = ("zip", "tar", "gz")
 
 
 def warm_up() -> None:
@@ -50,22 +55,26 @@ def extract(
     claimed = formats.claimed_format(media_type, file_name)
     try:
         data = content if isinstance(content, bytes) else content.read_bytes()
-        result = _extract(data, formats.real_format(claimed, data))
+        result = _extract(data, formats.real_format(claimed, data), file_name)
     except ExtractionFailed as failure:
         return Failure(failure.kind, failure.message, _parser_of(claimed))
     except MemoryError:
-        return Failure(ErrorKind.OUT_OF_MEMORY, "The file needs more memory than a worker may use.", _parser_of(claimed))
+        text = "The file needs more memory than a worker may use (parsing.memory_mb)."
+        return Failure(ErrorKind.OUT_OF_MEMORY, text, _parser_of(claimed))
     except OSError as error:
         return Failure(ErrorKind.UNREADABLE, f"The stored copy cannot be read: {error.strerror}.")
-    except Exception as error:  # a parser may raise anything, and one document never fails a run
-        return Failure(ErrorKind.CRASHED, f"The parser failed: {repr(error)[:500]}.", _parser_of(claimed))
+    except Exception as error:  # noqa: BLE001 a parser may raise anything; the document is to blame
+        text = f"The parser failed: {repr(error)[:500]}."
+        return Failure(ErrorKind.CRASHED, text, _parser_of(claimed))
     if len(result.text) * 4 > max_text_bytes and len(result.text.encode()) > max_text_bytes:
-        text = f"The file has {len(result.text):,} characters of text, more than parsing.max_text_mb."
+        text = (
+            f"The file has {len(result.text):,} characters of text, more than parsing.max_text_mb."
+        )
         return Failure(ErrorKind.TEXT_TOO_LONG, text, result.parser)
     return result
 
 
-def _extract(content: bytes, name: str) -> Extracted:
+def _extract(content: bytes, name: str, file_name: str) -> Extracted:
     if not content.strip():
         return Extracted("", parser=_parser_of(name))
     if name == formats.RECORD:
@@ -79,25 +88,50 @@ def _extract(content: bytes, name: str) -> Extracted:
         return _text(decode(content))
     if name in (formats.UNKNOWN, "media", "odp"):
         raise ExtractionFailed(ErrorKind.UNSUPPORTED, "No parser reads this kind of file.")
+    refuse_bomb(content)
+    if name in _ARCHIVES:
+        return _archive(content, name, file_name)
     return _document(content, name)
+
+
+def _archive(content: bytes, name: str, file_name: str) -> Extracted:
+    """The texts of the files in an archive, each under its name; archives in it are not opened."""
+    parts: list[str] = []
+    refused: list[str] = []
+    for member, data in members(content, name):
+        inner_name = member or PurePosixPath(file_name).stem
+        claimed = formats.claimed_format("", inner_name)
+        try:
+            inner = formats.real_format(claimed, data)
+            text = "" if inner in _ARCHIVES else _extract(data, inner, inner_name).text.strip()
+        except ExtractionFailed as failure:
+            refused.append(failure.message)
+            continue
+        if text:
+            parts.append(f"# {inner_name}\n\n{text}" if member else text)
+    if refused and not parts:
+        problem = f"No file in the archive could be read; the first: {refused[0]}"
+        raise ExtractionFailed(ErrorKind.UNSUPPORTED, problem)
+    return Extracted("\n\n".join(parts), parser=_parser_of(name))
 
 
 def _document(content: bytes, name: str) -> Extracted:
     if name == formats.IMAGE and not kreuzberg_parser.ocr_language():
         raise ExtractionFailed(
             ErrorKind.NEEDS_OCR,
-            "An image needs OCR: install Tesseract's language data and set TESSDATA_PREFIX to its folder.",
+            "An image needs OCR: install Tesseract's language data and set TESSDATA_PREFIX.",
         )
-    refuse_bomb(content)
     title = None
     decoded = ""
     if name in formats.DECODED_FIRST:
         decoded = _decode_html(content) if name == formats.HTML else decode(content)
         if name == formats.HTML:
             decoded, title = _without_head(decoded)
+        if name == "xml" and (feed := read_feed(decoded, _html_to_markdown)):
+            return Extracted(feed.text, _short(feed.title), parser=kreuzberg_parser.parser_name())
         content = decoded.encode()
     try:
-        parsed = kreuzberg_parser.read(content, name)
+        parsed = _read(content, name)
     except ExtractionFailed:
         if name not in formats.DECODED_FIRST or name == formats.HTML:
             raise
@@ -112,6 +146,20 @@ def _document(content: bytes, name: str) -> Extracted:
     )
 
 
+def _read(content: bytes, name: str) -> kreuzberg_parser.Parsed:
+    try:
+        return kreuzberg_parser.read(content, name)
+    except ExtractionFailed as failure:
+        repaired = repair(content, name) if failure.kind == ErrorKind.MALFORMED else None
+        if repaired is None:
+            raise
+    return kreuzberg_parser.read(repaired, name)
+
+
+def _html_to_markdown(html: str) -> str:
+    return kreuzberg_parser.read(html.encode(), formats.HTML).text
+
+
 def _text(text: str) -> Extracted:
     return Extracted(text, first_heading(text), parser=_TEXT_PARSER)
 
@@ -119,7 +167,9 @@ def _text(text: str) -> Extracted:
 def _code(content: bytes, language: str) -> Extracted:
     """Source code and data: exact, in a fence, so that a comment is not taken for a heading."""
     if not is_text(content):
-        raise ExtractionFailed(ErrorKind.UNSUPPORTED, "The file is not text, although its name says so.")
+        raise ExtractionFailed(
+            ErrorKind.UNSUPPORTED, "The file is not text, although its name says so."
+        )
     text = decode(content).rstrip("\n")
     if not text.strip():
         return Extracted("", parser=_TEXT_PARSER)
@@ -132,9 +182,10 @@ def _record(content: bytes) -> Extracted:
         record = json.loads(content)
         title, text = record.get("title") or None, record["text"]
     except (ValueError, KeyError, AttributeError, RecursionError) as error:
-        raise ExtractionFailed(ErrorKind.BAD_RECORD, f"The record is not {{title, text}}: {repr(error)[:200]}.") from error
+        problem = f"The record is not {{title, text}}: {repr(error)[:200]}."
+        raise ExtractionFailed(ErrorKind.BAD_RECORD, problem) from error
     if not isinstance(text, str) or not isinstance(title, str | None):
-        raise ExtractionFailed(ErrorKind.BAD_RECORD, "The title and the text of a record must be strings.")
+        raise ExtractionFailed(ErrorKind.BAD_RECORD, "Title and text of a record must be strings.")
     text = clean(text)
     return Extracted(text, _short(title) or first_heading(text), parser=_TEXT_PARSER)
 

@@ -1,7 +1,7 @@
 """Which kind of file something is: from its media type and name, corrected by its first bytes.
 
-A format is a short name (``pdf``, ``markdown``, ``code:python`` …). Together with the bytes it decides
-the text: the same bytes under another name of the same format need not be parsed again.
+A format is a short name (``pdf``, ``markdown``, ``code:python`` …). Together with the bytes it
+decides the text: the same bytes under another name of the same format need not be parsed again.
 """
 
 import io
@@ -10,7 +10,14 @@ from pathlib import PurePosixPath
 
 RECORD_MEDIA_TYPE = "application/vnd.ragline.record+json"
 
-MARKDOWN, TEXT, HTML, RECORD, IMAGE, UNKNOWN = "markdown", "text", "html", "record", "image", "unknown"
+MARKDOWN, TEXT, HTML, RECORD, IMAGE, UNKNOWN = (
+    "markdown",
+    "text",
+    "html",
+    "record",
+    "image",
+    "unknown",
+)
 
 # what kreuzberg reads, and the media type that it knows the format by
 KREUZBERG = {
@@ -52,13 +59,15 @@ _EXTENSIONS = {
     "htm": "html", "xhtml": "html", "tgz": "gz", "docm": "docx", "dotx": "docx", "pptm": "pptx",
     "ppsx": "pptx", "nxml": "xml", "rss": "xml", "atom": "xml",
     "json": "code:json", "jsonl": "code:json", "ndjson": "code:json", "yaml": "code:yaml",
-    "yml": "code:yaml", "toml": "code:toml", "ini": "code:ini", "xsd": "code:xml", "xsl": "code:xml",
-    "xslt": "code:xml", "tex": "code:latex", "bib": "code:bibtex", "bst": "code:bibtex",
+    "yml": "code:yaml", "toml": "code:toml", "ini": "code:ini", "xsd": "code:xml",
+    "xsl": "code:xml", "xslt": "code:xml", "tex": "code:latex",
+    "bib": "code:bibtex", "bst": "code:bibtex",
     "py": "code:python", "js": "code:javascript", "mjs": "code:javascript", "ts": "code:typescript",
     "tsx": "code:tsx", "jsx": "code:jsx", "go": "code:go", "rs": "code:rust", "java": "code:java",
     "kt": "code:kotlin", "c": "code:c", "h": "code:c", "cc": "code:cpp", "cpp": "code:cpp",
-    "hpp": "code:cpp", "cs": "code:csharp", "rb": "code:ruby", "php": "code:php", "swift": "code:swift",
-    "scala": "code:scala", "sh": "code:sh", "bash": "code:sh", "ps1": "code:powershell",
+    "hpp": "code:cpp", "cs": "code:csharp", "rb": "code:ruby", "php": "code:php",
+    "swift": "code:swift", "scala": "code:scala", "sh": "code:sh", "bash": "code:sh",
+    "ps1": "code:powershell",
     "sql": "code:sql", "r": "code:r", "lua": "code:lua", "css": "code:css", "scss": "code:scss",
     "proto": "code:protobuf", "tf": "code:hcl", "vue": "code:vue", "svg": "code:xml",
 }  # fmt: skip
@@ -84,7 +93,21 @@ _MEDIA_TYPES = {
 } | {media_type.lower(): name for name, media_type in KREUZBERG.items()}
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _OLE_FORMATS = ("doc", "xls", "ppt", "msg")
-_ZIP_FORMATS = ("zip", "docx", "xlsx", "xlsm", "xlsb", "pptx", "odt", "ods", "odp", "epub", "pages", "key", "numbers")
+_ZIP_FORMATS = (  # what may be a zip file by its name
+    "zip",
+    "docx",
+    "xlsx",
+    "xlsm",
+    "xlsb",
+    "pptx",
+    "odt",
+    "ods",
+    "odp",
+    "epub",
+    "pages",
+    "key",
+    "numbers",
+)
 _ZIP_PARTS = (("word/", "docx"), ("xl/", "xlsx"), ("ppt/", "pptx"))
 
 
@@ -137,4 +160,6 @@ def _kind_of_zip(content: bytes) -> str | None:
                 return _MEDIA_TYPES.get(declared, "zip")
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError):
         return None
-    return next((kind for part, kind in _ZIP_PARTS if any(n.startswith(part) for n in names)), "zip")
+    return next(
+        (kind for part, kind in _ZIP_PARTS if any(n.startswith(part) for n in names)), "zip"
+    )

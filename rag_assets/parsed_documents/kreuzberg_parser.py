@@ -27,8 +27,11 @@ _NEEDLESS_ESCAPE = re.compile(r"(?<=[^\s\\])\\([<>~!=#+.{}()-])|\\([<>~!=](?=\S)
 _KINDS = (
     (re.compile(r"password|encrypted|decrypt", re.I), ErrorKind.PASSWORD_PROTECTED),
     (re.compile(r"tesseract|\bOCR\b", re.I), ErrorKind.NEEDS_OCR),
-    (re.compile(r"security limit|zip bomb|compression ratio|too many (files|entries)", re.I), ErrorKind.ARCHIVE_BOMB),
-    (re.compile(r"unsupported|unknown extension|not supported|no extractor", re.I), ErrorKind.UNSUPPORTED),
+    (re.compile(r"security limit|zip bomb|compression ratio", re.I), ErrorKind.ARCHIVE_BOMB),
+    (
+        re.compile(r"unsupported|unknown extension|not supported|no extractor", re.I),
+        ErrorKind.UNSUPPORTED,
+    ),
     (re.compile(r"out of memory|memory allocation|bad_alloc", re.I), ErrorKind.OUT_OF_MEMORY),
 )
 
@@ -59,7 +62,9 @@ def ocr_language() -> str:
     folder = os.environ.get("TESSDATA_PREFIX")
     if not folder:
         return ""
-    languages = sorted(path.stem for path in Path(folder).glob("*.traineddata") if path.stem != "osd")
+    languages = sorted(
+        path.stem for path in Path(folder).glob("*.traineddata") if path.stem != "osd"
+    )
     return "eng" if "eng" in languages else (languages[0] if languages else "")
 
 
@@ -130,9 +135,11 @@ def _image_type(content: bytes) -> str:
     import kreuzberg
 
     try:
-        return kreuzberg.detect_mime_type_from_bytes(content)
+        return str(kreuzberg.detect_mime_type_from_bytes(content))
     except (kreuzberg.KreuzbergError, RuntimeError, ValueError) as error:
-        raise ExtractionFailed(ErrorKind.UNSUPPORTED, "The file is not an image of a known kind.") from error
+        raise ExtractionFailed(
+            ErrorKind.UNSUPPORTED, "The file is not an image of a known kind."
+        ) from error
 
 
 def _title(metadata: Any) -> str | None:
@@ -157,7 +164,7 @@ def _split_slides(text: str) -> tuple[str, list[int]]:
 
 
 def _unescape(text: str) -> str:
-    """Take out backslashes that Markdown does not need, outside of code; a quote should read as written."""
+    """Take out backslashes that Markdown does not need: a quote should read as written."""
     if "\\" not in text:
         return text
     blocks = re.split(r"(^```.*?^```[^\n]*$)", text, flags=re.MULTILINE | re.DOTALL)

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class ErrorKind(StrEnum):
-    """Why a document is in quarantine. The kinds of the manifest's problems pass through unchanged."""
+    """Why a document is in quarantine. Kinds of the manifest's problems pass through unchanged."""
 
     # found by the parser
     PASSWORD_PROTECTED = "password_protected"  # encrypted; nothing can be read without the password

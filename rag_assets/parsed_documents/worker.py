@@ -90,7 +90,9 @@ def _run(extract: Callable[..., Outcome], task: Task, settings: Settings) -> Out
     except MemoryError:
         return Failure(ErrorKind.OUT_OF_MEMORY, "The file needs more memory than a worker may use.")
     if hashlib.sha256(content).hexdigest() != task.sha256:
-        return Failure(ErrorKind.UNREADABLE, "The stored copy is damaged: its content does not have its hash.")
+        return Failure(
+            ErrorKind.UNREADABLE, "The stored copy is damaged: its content does not have its hash."
+        )
     return extract(content, task.media_type, task.file_name, max_text_bytes=settings.max_text_bytes)
 
 

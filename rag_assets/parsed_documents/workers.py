@@ -1,40 +1,34 @@
-"""A supervisor of parser processes that may hang, crash or eat memory without harming anything else.
+"""A supervisor of parser processes that may hang, crash or eat memory without harming others.
 
-Every worker has a pipe of its own and reports each file as soon as it is read. So the file at fault is
-known at once when a worker dies or is silent for too long: it alone is blamed, the files behind it go
-to another worker, and nothing is read twice. (A pool with one shared queue, such as pebble's, loses
-that: after a crash a whole batch has to be tried again file by file.) A file that ends a worker which
-had read others before gets one more try in a fresh worker, because their memory may be to blame.
+Every worker has a pipe of its own and reports each file as soon as it is read. So the file at fault
+is known at once when a worker dies or is silent for too long: it alone is blamed, the files behind
+it go to another worker, and nothing is read twice. (A pool with one shared queue, such as pebble's,
+loses that: after a crash a whole batch has to be tried again file by file.) A file that ends a
+worker which had read others gets one more try in a fresh worker: their memory may be to blame.
 """
 
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from multiprocessing import Pipe
-from multiprocessing.connection import Connection, wait
+from dataclasses import dataclass
+from multiprocessing.connection import wait
 from pathlib import Path
-from typing import IO
 
 from rag_assets.platform.errors import ConfigurationError, RaglineError
 
 from .outcome import ErrorKind, Failure, Outcome
 from .worker import Settings, Task
+from .worker_handle import Worker
 
 EXTRACTOR = "rag_assets.parsed_documents.extract:extract"
 _BATCH_FILES = 16  # enough to hide the pipe: kreuzberg needs half a millisecond for a small file
 _BATCH_BYTES = 2 << 20  # a batch behind a slow file waits for it: keep it short
 _FILES_PER_WORKER = 64  # fewer small files than that are not worth another process
 _BYTES_PER_WORKER = 4 << 20
-_START_SECONDS = 120.0
 _STARTS = 3  # failed starts in a row before it is not the files' fault
-_CODE = "import sys; from rag_assets.parsed_documents.worker import main; main(int(sys.argv[1]))"
-_NO_MEMORY = ("memory allocation of", "bad_alloc", "MemoryError", "out of memory", "Cannot allocate memory")
 
 
 @dataclass(frozen=True)
@@ -112,28 +106,6 @@ def worker_count(jobs: Sequence[Job], limits: Limits) -> int:
     return max(1, min(most, len(jobs), max(by_files, by_bytes)))
 
 
-@dataclass(eq=False)
-class _Worker:
-    process: subprocess.Popen[bytes]
-    pipe: Connection
-    errors: IO[bytes]
-    deadline: float
-    ready: bool = False
-    done: int = 0
-    tasks: deque[int] = field(default_factory=deque)  # sent, not yet reported, in order
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        self.pipe.close()
-
-    def last_words(self) -> str:
-        """The end of what it wrote to its standard error."""
-        self.errors.seek(0, os.SEEK_END)
-        self.errors.seek(max(0, self.errors.tell() - 4000))
-        return self.errors.read().decode("utf-8", "replace").strip()
-
-
 class _Supervisor:
     def __init__(
         self, jobs: Sequence[Job], locate: Locate, limits: Limits, extractor: str, spool: Path
@@ -148,7 +120,7 @@ class _Supervisor:
         self._alone: deque[int] = deque()  # to be tried again as the first file of a worker
         self._outcomes: deque[tuple[int, Outcome]] = deque()
         self._left = len(jobs)
-        self._workers: list[_Worker] = []
+        self._workers: list[Worker] = []
         self._failed_starts = 0
 
     def run(self) -> Iterator[tuple[int, Outcome]]:
@@ -165,31 +137,20 @@ class _Supervisor:
 
     def stop(self) -> None:
         for worker in self._workers:
-            worker.kill()
-            worker.errors.close()
+            worker.end()
         self._workers.clear()
 
     def _start(self) -> None:
-        ours, theirs = Pipe(duplex=True)
-        root = str(Path(__file__).parents[2])
-        path = os.pathsep.join([root, *(entry for entry in sys.path if entry)])
-        errors = tempfile.TemporaryFile(dir=self._spool)
-        process = subprocess.Popen(
-            [sys.executable, "-c", _CODE, str(theirs.fileno())],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-            pass_fds=[theirs.fileno()],
-            env=os.environ | {"PYTHONPATH": path},
-        )
-        theirs.close()
-        worker = _Worker(process, ours, errors, time.monotonic() + _START_SECONDS)
-        self._workers.append(worker)
         limits = self._limits
-        ours.send(Settings(self._extractor, limits.memory_bytes, limits.max_text_bytes, os.getpid()))
+        self._workers.append(
+            Worker.start(
+                Settings(self._extractor, limits.memory_bytes, limits.max_text_bytes, os.getpid()),
+                self._spool,
+            )
+        )
 
-    def _feed(self, worker: _Worker) -> None:
-        """Send the next batch before the last one is read; replace a worker that has read enough."""
+    def _feed(self, worker: Worker) -> None:
+        """Send the next batch before the last is read; replace a worker that has read enough."""
         if not worker.ready or len(worker.tasks) > _BATCH_FILES // 2:
             return
         room = self._limits.recycle_after - worker.done - len(worker.tasks)
@@ -208,7 +169,7 @@ class _Supervisor:
             else:
                 worker.tasks.extend(task.key for task in batch)
 
-    def _next_batch(self, worker: _Worker, room: int) -> list[Task]:
+    def _next_batch(self, worker: Worker, room: int) -> list[Task]:
         if self._alone:
             if worker.done or worker.tasks:
                 # it wants a fresh worker: make place for one
@@ -254,7 +215,7 @@ class _Supervisor:
             elif worker.deadline < time.monotonic() and (worker.tasks or not worker.ready):
                 self._late(worker)
 
-    def _receive(self, worker: _Worker) -> None:
+    def _receive(self, worker: Worker) -> None:
         while worker in self._workers and worker.pipe.poll():
             try:
                 message = worker.pipe.recv()
@@ -268,7 +229,7 @@ class _Supervisor:
             else:
                 self._report(worker, *message)
 
-    def _report(self, worker: _Worker, key: int, outcome: Outcome) -> None:
+    def _report(self, worker: Worker, key: int, outcome: Outcome) -> None:
         worker.tasks.popleft()
         worker.done += 1
         (self._spool / str(key)).unlink(missing_ok=True)
@@ -278,7 +239,7 @@ class _Supervisor:
         else:
             self._outcomes.append((key, outcome))
 
-    def _late(self, worker: _Worker) -> None:
+    def _late(self, worker: Worker) -> None:
         if not worker.tasks:
             self._not_started(worker)
             return
@@ -287,7 +248,7 @@ class _Supervisor:
         self._outcomes.append((worker.tasks.popleft(), Failure(ErrorKind.TIMEOUT, text)))
         self._remove(worker)
 
-    def _dead(self, worker: _Worker) -> None:
+    def _dead(self, worker: Worker) -> None:
         worker.process.wait()
         if not worker.ready:
             self._not_started(worker)
@@ -295,9 +256,9 @@ class _Supervisor:
             self._remove(worker)
         else:
             worker.done += 1
-            self._give_back(worker, worker.tasks.popleft(), _cause(worker))
+            self._give_back(worker, worker.tasks.popleft(), worker.cause_of_death())
 
-    def _give_back(self, worker: _Worker, key: int, failure: Failure) -> None:
+    def _give_back(self, worker: Worker, key: int, failure: Failure) -> None:
         """Blame the file, or try it once more if it was not the first file of its worker."""
         if worker.done > 1:
             self._alone.append(key)
@@ -305,31 +266,18 @@ class _Supervisor:
             self._outcomes.append((key, failure))
         self._remove(worker)
 
-    def _not_started(self, worker: _Worker) -> None:
+    def _not_started(self, worker: Worker) -> None:
         self._failed_starts += 1
         if self._failed_starts >= _STARTS:
             raise ConfigurationError(
-                f"The parser workers cannot start: {worker.last_words()[-500:] or 'no reason given'}",
-                "Check the installation of kreuzberg, and raise parsing.memory_mb if memory ran out.",
+                f"The parser workers cannot start: {worker.last_words()[-500:] or 'no reason'}.",
+                "Check that kreuzberg is installed; raise parsing.memory_mb if memory ran out.",
             )
         self._remove(worker)
 
-    def _remove(self, worker: _Worker) -> None:
+    def _remove(self, worker: Worker) -> None:
         """End a worker; the files that it has not begun go to others."""
         self._workers.remove(worker)
-        worker.kill()
-        worker.errors.close()
+        worker.end()
         self._pending.extendleft(reversed(worker.tasks))
         worker.tasks.clear()
-
-
-def _cause(worker: _Worker) -> Failure:
-    """Why a worker died while it read a file."""
-    code = worker.process.returncode
-    words = worker.last_words()
-    if code == -9 or any(sign in words for sign in _NO_MEMORY):
-        text = "The file needs more memory than a worker may use (parsing.memory_mb)."
-        return Failure(ErrorKind.OUT_OF_MEMORY, text)
-    how = f"signal {-code}" if code < 0 else f"exit code {code}"
-    detail = f": {words.splitlines()[-1][:300]}" if words else ""
-    return Failure(ErrorKind.CRASHED, f"The parser ended its process ({how}){detail}.")

@@ -68,7 +68,7 @@ def materialized(outcome: StageOutcome) -> dg.MaterializeResult:
             "dagster/row_count": outcome.rows,
             "dagster/column_schema": dg.TableSchema(columns),
             "bytes_written": outcome.bytes_written,
-            "changed": outcome.changed,
+            "table_changed": outcome.changed,
             "preview": preview_table(outcome.preview),
             **outcome.facts,
         },

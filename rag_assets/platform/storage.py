@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from .errors import MissingExtra, StorageError, StorageFull
+from .errors import StorageError, StorageFull
 
 TEMPORARY_SUFFIX = ".writing"
 
@@ -117,44 +117,70 @@ class ObjectStorage:
     """A bucket and prefix of an S3, GCS or Azure compatible store, through obstore."""
 
     def __init__(self, url: str, options: dict[str, str] | None = None) -> None:
-        try:
-            import obstore
-            from obstore.store import from_url
-        except ImportError as error:
-            raise MissingExtra("obstore", "s3") from error
-        self._obstore: Any = obstore
-        self._store = from_url(url, config=options or {})  # type: ignore[arg-type]
+        from .object_store import open_store
+
+        self._store: Any = open_store(url, options or {})
         self.root = url
 
     def path(self, key: str) -> None:
         return None
 
     def read(self, key: str) -> bytes:
+        import obstore
+
         try:
-            return bytes(self._obstore.get(self._store, key).bytes())
+            with self._errors(key):
+                return bytes(obstore.get(self._store, key).bytes())
         except FileNotFoundError:
             raise KeyError(key) from None
 
     def write(self, key: str, data: bytes) -> None:
-        self._obstore.put(self._store, key, data)
+        import obstore
+
+        with self._errors(key):
+            obstore.put(self._store, key, data)
 
     def size(self, key: str) -> int | None:
+        import obstore
+
         try:
-            return int(self._obstore.head(self._store, key)["size"])
+            with self._errors(key):
+                return int(obstore.head(self._store, key)["size"])
         except FileNotFoundError:
             return None
 
     def list(self, prefix: str) -> Iterator[str]:
-        for batch in self._obstore.list(self._store, prefix=prefix):
-            yield from sorted(item["path"] for item in batch)
+        import obstore
+
+        with self._errors(prefix):
+            for batch in obstore.list(self._store, prefix=prefix):
+                yield from sorted(item["path"] for item in batch)
 
     def delete(self, key: str) -> None:
-        keys = list(self.list(key)) or [key]
-        for item in keys:
+        import obstore
+
+        for item in list(self.list(key)) or [key]:
             try:
-                self._obstore.delete(self._store, item)
+                with self._errors(item):
+                    obstore.delete(self._store, item)
             except FileNotFoundError:
                 continue
+
+    @contextmanager
+    def _errors(self, key: str) -> Iterator[None]:
+        from obstore.exceptions import BaseError
+
+        from .object_store import store_reason
+
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except (BaseError, OSError) as error:
+            raise StorageError(
+                f"Cannot access {self.root}/{key}: {store_reason(error)}.",
+                "Check that the store can be reached and RAG_STORAGE_OPTIONS.",
+            ) from error
 
 
 def is_url(location: str) -> bool:

@@ -91,7 +91,9 @@ class SingleFile(Protocol):
 def open_tree(path: str, storage_options: Mapping[str, str]) -> FileTree:
     """The tree of files at a local path or an object-store URL."""
     if is_url(path):
-        from .object_files import ObjectTree, open_store
+        from rag_assets.platform.object_store import open_store
+
+        from .object_files import ObjectTree
 
         return ObjectTree(open_store(path, storage_options), path)
     from .local_files import LocalTree
@@ -102,7 +104,9 @@ def open_tree(path: str, storage_options: Mapping[str, str]) -> FileTree:
 def open_single(path: str, storage_options: Mapping[str, str]) -> SingleFile:
     """The file at a local path or an object-store URL."""
     if is_url(path):
-        from .object_files import ObjectFile, open_store
+        from rag_assets.platform.object_store import open_store
+
+        from .object_files import ObjectFile
 
         folder, _, name = path.rstrip("/").rpartition("/")
         if folder.endswith(":/") or folder.endswith("://") or not name:

@@ -122,19 +122,31 @@ def manifest_digest(frame: pl.DataFrame) -> str:
     return frame_digest(joined, columns, ["document_id"])
 
 
-def pending_changes(
+@dataclass(frozen=True)
+class Changes:
+    """What an update would find, by document id.
+
+    Attributes:
+        listed: how many documents the source lists now.
+        added, changed, deleted: their ids. A rename is one added and one deleted; a touched file
+            is changed (an update finds it unchanged and settles it).
+    """
+
+    listed: int
+    added: frozenset[str]
+    changed: frozenset[str]
+    deleted: frozenset[str]
+
+
+def scan_changes(
     previous: pl.DataFrame, source_partition: Partition, *, max_bytes: int | None = None
-) -> dict[str, int]:
+) -> Changes:
     """What an update would find, by signatures; only unsettled documents are read.
 
     Args:
         previous: the manifest of the partition.
         source_partition: from ``sources.open_partition``.
         max_bytes: the size limit, if documents that cross it are to count as changed.
-
-    Returns:
-        ``listed``, ``added``, ``changed``, ``deleted``, ``unchanged``. A rename is one added and
-        one deleted; a touched file is one changed (an update finds it unchanged and settles it).
 
     Raises:
         SourceUnavailable, SourceChanged: as ``update_manifest``.
@@ -145,26 +157,40 @@ def pending_changes(
         for document_id, signature, kind in zip(*columns, strict=True)
     }
     listing = listing_of(source_partition)
-    added, unsure, changed = 0, [], 0
+    added, unsure, changed = set(), [], set()
     for document_id, listed in listing.documents.items():
         known = before.get(document_id)
         if known is None:
-            added += 1
+            added.add(document_id)
         elif not settled(listed, known[0], known[1], max_bytes):
             if known[0].startswith(UNSETTLED):
                 unsure.append(listed)
             else:
-                changed += 1
+                changed.add(document_id)
     if unsure:
-        changed += _really_changed(previous, source_partition, unsure, max_bytes)
-    kept = sum(id_ not in listing.documents and listing.covers(id_) for id_ in before)
-    known_now = len(listing.documents) - added + kept
+        changed |= _really_changed(previous, source_partition, unsure, max_bytes)
+    gone = before.keys() - listing.documents.keys()
+    kept = {document_id for document_id in gone if listing.covers(document_id)}
+    return Changes(
+        listed=len(listing.documents) + len(kept),
+        added=frozenset(added),
+        changed=frozenset(changed),
+        deleted=frozenset(gone - kept),
+    )
+
+
+def pending_changes(
+    previous: pl.DataFrame, source_partition: Partition, *, max_bytes: int | None = None
+) -> dict[str, int]:
+    """The counts of ``scan_changes``: ``listed``, ``added``, ``changed``, ``deleted``, ``unchanged``."""
+    found = scan_changes(previous, source_partition, max_bytes=max_bytes)
+    added, changed = len(found.added), len(found.changed)
     return {
-        "listed": len(listing.documents) + kept,
+        "listed": found.listed,
         "added": added,
         "changed": changed,
-        "deleted": len(before) - known_now,
-        "unchanged": known_now - changed,
+        "deleted": len(found.deleted),
+        "unchanged": found.listed - added - changed,
     }
 
 
@@ -247,18 +273,19 @@ def _summary(
 
 def _really_changed(
     previous: pl.DataFrame, partition: Partition, unsure: list[Listed], max_bytes: int | None
-) -> int:
-    """How many documents with an unsettled row differ from it, by reading them."""
+) -> set[str]:
+    """The documents with an unsettled row that differ from it, by reading them."""
     ids = pl.Series([listed.document_id for listed in unsure])
     rows = previous.filter(pl.col("document_id").is_in(ids.implode()))
     old_rows: dict[str, Any] = {row["document_id"]: row for row in rows.iter_rows(named=True)}
-    changed = 0
+    changed: set[str] = set()
     for listed in unsure:
         old = old_rows[listed.document_id]
         fetched = _fetch(partition, listed, _NO_LIMIT if max_bytes is None else max_bytes)
         if _keeps_old(old, fetched):
-            changed += 1  # still being written: an update is needed once it is not
+            changed.add(listed.document_id)  # still being written: an update is needed afterwards
             continue
         row = row_of(listed, fetched, partition.source_name, "", sha256_of(fetched))
-        changed += not same_substance(old, row)
+        if not same_substance(old, row):
+            changed.add(listed.document_id)
     return changed

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from rag_assets.platform.settings import Settings, SourceSettings
 from rag_assets.raw_documents.sources import (
@@ -82,9 +83,9 @@ def test_a_secret_option_reaches_the_store_but_not_the_partition() -> None:
     settings = Settings(
         sources={"s": SourceSettings(path="s3://bucket/docs")},
         storage_options={
-            "aws_access_key_id": "id",
-            "aws_secret_access_key": "very-secret",
-            "aws_region": "us-east-1",
+            "aws_access_key_id": SecretStr("id"),
+            "aws_secret_access_key": SecretStr("very-secret"),
+            "aws_region": SecretStr("us-east-1"),
         },
     )
     assert "very-secret" not in repr(open_partition(settings, "s"))

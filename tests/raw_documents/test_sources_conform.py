@@ -5,6 +5,7 @@ import logging
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -159,12 +160,12 @@ def s3() -> Iterator[dict[str, str]]:
 
 
 class OnS3(SourceConformance):
-    kind = "folder"
+    kind: Literal["folder", "jsonl"] = "folder"
     path = "s3://documents/docs"
 
     @pytest.fixture(autouse=True)
     def place(self, s3: dict[str, str]) -> None:
-        from rag_assets.raw_documents.object_files import open_store
+        from rag_assets.platform.object_store import open_store
 
         self.options = s3
         self.store = open_store("s3://documents", s3)
@@ -195,7 +196,7 @@ class TestS3Folder(OnS3, Folder):
 
 
 class TestS3Jsonl(OnS3, Jsonl):
-    kind = "jsonl"
+    kind: Literal["folder", "jsonl"] = "jsonl"
     path = "s3://documents/corpus/all.jsonl"
 
     def put(self, documents: dict[str, str]) -> None:
