@@ -22,14 +22,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from rich.console import Console
+from rich.table import Table
+
 from rag_assets.chunks.base import Budget, Span
 from rag_assets.chunks.heading_context import embedded_text
 from rag_assets.chunks.registry import NAMES, make_splitter
 from rag_assets.encoders.base import Encoder
 from rag_assets.encoders.registry import make_encoder
 from rag_assets.platform.settings import ChunkingSettings, EncoderSettings
-from rich.console import Console
-from rich.table import Table
 
 DATA = Path(__file__).parents[1] / "../shared/data/chunking"
 RETRIEVED = 5
@@ -65,17 +66,33 @@ def main() -> None:
     parser.add_argument("--splitters", default=",".join(NAMES))
     parser.add_argument("--sizes", default="100,150,200,250")
     parser.add_argument("--state", default=".ragline", help="folder of exported models")
-    parser.add_argument("--repeats", type=int, default=3, help="runs that the speed is the median of")
+    parser.add_argument(
+        "--repeats", type=int, default=3, help="runs that the speed is the median of"
+    )
     arguments = parser.parse_args()
     if not DATA.is_dir():
         raise SystemExit(f"The benchmark's data is not at {DATA}.")
     encoder = make_encoder(EncoderSettings(), Path(arguments.state).absolute())
-    corpora = {path.stem: path.read_text(encoding="utf-8") for path in (DATA / "corpora").glob("*.md")}
+    corpora = {
+        path.stem: path.read_text(encoding="utf-8") for path in (DATA / "corpora").glob("*.md")
+    }
     questions = read_questions(DATA / "questions_df.csv")
     encode = cached(encoder)
     vectors = encode([question.text for question in questions])
-    table = Table(title=f"{len(questions)} questions, {RETRIEVED} passages retrieved, {encoder.name}")
-    for name in ("splitter", "max tokens", "passages", "tokens", "recall", "precision", "omega", "IoU", "MB/s"):
+    table = Table(
+        title=f"{len(questions)} questions, {RETRIEVED} passages retrieved, {encoder.name}"
+    )
+    for name in (
+        "splitter",
+        "max tokens",
+        "passages",
+        "tokens",
+        "recall",
+        "precision",
+        "omega",
+        "IoU",
+        "MB/s",
+    ):
         table.add_column(name, justify="right" if table.columns else "left")
     for name in arguments.splitters.split(","):
         for size in map(int, arguments.sizes.split(",")):
@@ -83,7 +100,9 @@ def main() -> None:
             scores = evaluate(passages, questions, vectors, encode)
             mean = statistics.mean(passage.tokens for passage in passages)
             values = [f"{100 * value:.1f}" for value in scores]
-            table.add_row(name, str(size), str(len(passages)), f"{mean:.0f}", *values, f"{speed:.2f}")
+            table.add_row(
+                name, str(size), str(len(passages)), f"{mean:.0f}", *values, f"{speed:.2f}"
+            )
     Console(width=110).print(table)
 
 
@@ -94,7 +113,10 @@ def read_questions(path: Path) -> list[Question]:
             Question(
                 row["question"],
                 row["corpus_id"],
-                [(item["start_index"], item["end_index"]) for item in json.loads(row["references"])],
+                [
+                    (item["start_index"], item["end_index"])
+                    for item in json.loads(row["references"])
+                ],
             )
             for row in csv.DictReader(file)
         ]

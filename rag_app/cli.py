@@ -31,16 +31,19 @@ app.command("ui")(ui.ui)
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line; errors meant for people are shown without a traceback."""
     from rag_app.output import fail
-    from rag_assets.platform.errors import RaglineError
+    from rag_assets.platform.errors import explained_error
 
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         return app(args=arguments)
-    except RaglineError as error:
-        fail(error, as_json="--json" in arguments)
     except KeyboardInterrupt:
         typer.echo("Interrupted; nothing is lost: the next run goes on from here.", err=True)
         sys.exit(130)
+    except Exception as error:
+        known = explained_error(error)
+        if known is None:
+            raise
+        fail(known, as_json="--json" in arguments)
 
 
 if __name__ == "__main__":

@@ -181,6 +181,14 @@ def _collect(result: "ExecuteInProcessResult", summary: Summary, name: str) -> N
 
 
 def _failure(result: "ExecuteInProcessResult") -> str:
+    """The reason of a failed run, as a person wants to read it."""
+    failed = [
+        f"{item.asset_key.to_user_string()}.{item.check_name}: {item.description or 'does not hold'}"
+        for item in result.get_asset_check_evaluations()
+        if not item.passed
+    ]
+    if failed:
+        return "; ".join(failed)
     for event in result.all_events:
         if event.is_step_failure:
             data = event.step_failure_data
@@ -191,12 +199,7 @@ def _failure(result: "ExecuteInProcessResult") -> str:
                 error = error.cause
             if error is not None:
                 return error.message.strip()
-    failed = [
-        f"{item.asset_key.to_user_string()}.{item.check_name}: {item.description or 'failed'}"
-        for item in result.get_asset_check_evaluations()
-        if not item.passed
-    ]
-    return "; ".join(failed) or "the run failed; see it in the Dagster UI"
+    return "the run failed; see it in the Dagster UI ('ragline ui')"
 
 
 def _describe_state(platform: Platform, pending: Pending, summary: Summary) -> None:

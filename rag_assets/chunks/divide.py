@@ -55,7 +55,7 @@ def divide(
         first, last = stack.pop()
         if last - first < 2 or costs[last] - costs[first] <= capacity:
             continue
-        cut = _best(costs, strong, rank, first, last, margin * capacity)
+        cut = _best(costs, strong, rank, first, last, int(margin * capacity))
         cuts.append(cut)
         stack += [(first, cut), (cut, last)]
     return sorted(cuts)
@@ -67,11 +67,12 @@ def _best(
     ranks: "np.ndarray",
     first: int,
     last: int,
-    least: float,
+    least: int,
 ) -> int:
     """The best boundary strictly between two others; the one nearest the middle if none is fair."""
     import numpy as np
 
+    # whole numbers: searching an array of integers for a float would copy it each time
     low = max(first + 1, int(costs.searchsorted(costs[first] + least, "left")))
     high = min(last - 1, int(costs.searchsorted(costs[last] - least, "right")) - 1)
     middle = (costs[first] + costs[last]) / 2

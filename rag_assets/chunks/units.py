@@ -12,6 +12,7 @@ from .sentences import sentence_starts
 from .token_map import TokenMap
 
 BLOCK, INNER_BLOCK, PARAGRAPH_OF_CODE, LINE, SENTENCE, WORD, TOKEN = 7, 6, 5, 4, 3, 2, 1
+LOOK_BACK = 16  # characters searched for the line break before a sentence
 
 _LINE_END = re.compile(r"\r\n?|\n")
 _WORD_START = re.compile(r"(?<=\s)\S")
@@ -64,7 +65,10 @@ class Units:
 
     def cut_sentences(self, start: int, end: int) -> None:
         """Put a boundary before each sentence but the first; long sentences are cut at lines."""
-        cuts = [(position, SENTENCE) for position in sentence_starts(self._text, start, end)]
+        cuts = [
+            (position, LINE if self._begins_line(position) else SENTENCE)
+            for position in sentence_starts(self._text, start, end)
+        ]
         self._cut_at(start, end, cuts, self._cut_long)
 
     def _parts(
@@ -148,6 +152,10 @@ class Units:
         """The offsets inside a range at which a line begins."""
         starts = (match.end() for match in _LINE_END.finditer(self._text, start, end))
         return [position for position in starts if position < end]
+
+    def _begins_line(self, position: int) -> bool:
+        before = self._text[max(0, position - LOOK_BACK) : position].rstrip(" \t")
+        return before.endswith(("\n", "\r"))
 
     def _add(self, position: int, strength: int) -> None:
         self.positions.append(position)

@@ -124,9 +124,9 @@ def _require_supported(model: ModelFolder) -> None:
             "supported by the compiled back end, which does mean pooling.",
             other,
         )
-    if model.lower_case:
+    if model.lower_case or model.default_prompt:
         raise EncoderError(
-            f"The model {model.name} lower-cases texts before its tokenizer, which the compiled "
-            "back end does not do.",
+            f"The model {model.name} changes texts before its tokenizer sees them (a prompt, or "
+            "lower case), which the compiled back end does not do.",
             other,
         )

@@ -64,7 +64,7 @@ def _convert(original: Any, model: ModelFolder, target: Path) -> None:
 
     transformer = original[0].auto_model
 
-    class MeanPooled(torch.nn.Module):  # type: ignore[misc]
+    class MeanPooled(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.transformer = transformer

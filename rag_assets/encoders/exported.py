@@ -77,7 +77,7 @@ def _export_aside(model: ModelFolder, source: str, folder: Path) -> None:
             _check(model, aside)
             if folder.exists():  # damaged, or it would have been used
                 shutil.rmtree(folder)
-            os.replace(aside, folder)
+            aside.replace(folder)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
 

@@ -34,6 +34,7 @@ class ModelFolder:
         pooling: how token vectors become one vector, e.g. ``mean``.
         pad_token_id: the token that fills up a batch.
         lower_case: whether texts are lower-cased before the tokenizer sees them.
+        default_prompt: what is put before every text; "" for nothing.
         config_sha256: fingerprint of every small file that shapes the vectors.
     """
 
@@ -46,6 +47,7 @@ class ModelFolder:
     pooling: str
     pad_token_id: int
     lower_case: bool
+    default_prompt: str
     config_sha256: str
 
     @property
@@ -93,6 +95,7 @@ def _read(name: str, folder: Path, pinned: str) -> ModelFolder:
     config = _json(folder, "config.json")
     settings = _json(folder, "sentence_bert_config.json", {})
     tokenizer = _json(folder, "tokenizer_config.json", {})
+    library = _json(folder, "config_sentence_transformers.json", {})
     modules = _modules(folder)
     pooling, dimensions = "mean", int(config.get("hidden_size") or config.get("dim") or 0)
     for kind, path in modules:
@@ -120,6 +123,7 @@ def _read(name: str, folder: Path, pinned: str) -> ModelFolder:
         pooling=pooling,
         pad_token_id=int(config.get("pad_token_id") or 0),
         lower_case=bool(settings.get("do_lower_case")),
+        default_prompt=(library.get("prompts") or {}).get(library.get("default_prompt_name"), ""),
         config_sha256=_configuration(folder, modules),
     )
 
@@ -146,6 +150,7 @@ def _pooling(options: dict[str, Any]) -> str:
 
 def _configuration(folder: Path, modules: list[tuple[str, str]]) -> str:
     names = ["config.json", "tokenizer.json", "modules.json", "sentence_bert_config.json"]
+    names += ["config_sentence_transformers.json"]
     names += [f"{path}/config.json" for _, path in modules if path]
     return fingerprint(
         {

@@ -1,9 +1,9 @@
 """Runs an exported model on the CPU with OpenVINO and a Rust tokenizer; no torch is involved."""
 
 import sys
-import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +56,7 @@ class Runtime:
                 "Delete that folder; the model is exported again at the next use.",
             ) from error
         self._jobs = max(2, self._compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
-        self._local = threading.local()
+        self._idle: deque[Any] = deque()  # its operations are atomic
 
     @property
     def precision(self) -> str:
@@ -70,41 +70,48 @@ class Runtime:
         vectors = np.empty((len(texts), self._model.dimensions), dtype=np.float32)
         if len(texts) <= self._batch_size:
             for rows, inputs in self._batches(texts):
-                vectors[rows] = self._infer(inputs)
-            if progress and texts:
+                self._infer(vectors, rows, inputs)
+            if progress:
                 progress(len(texts))
         else:
             self._encode_many(texts, vectors, progress)
         return unit_rows(vectors)
 
-    def _infer(self, inputs: "list[np.ndarray]") -> "np.ndarray":
-        """One inference in the request of this thread; quickest for a single question."""
-        request = getattr(self._local, "request", None)
-        if request is None:
-            request = self._local.request = self._compiled.create_infer_request()
-        request.infer(inputs)
-        output: np.ndarray = request.get_output_tensor().data
-        return output
-
     def _encode_many(
         self, texts: Sequence[str], vectors: "np.ndarray", progress: Progress | None
     ) -> None:
-        """Keep every stream busy; batches arrive in any order and are put in their rows."""
-        finished: deque[int] = deque()
+        """Keep every stream busy; this thread tokenises meanwhile and reports the progress.
 
-        def store(request: Any, rows: "np.ndarray") -> None:
-            vectors[rows] = request.get_output_tensor().data
-            finished.append(len(rows))
+        OpenVINO's own AsyncInferQueue is not used: its threads call Python back, and a model that
+        is freed just then waits for them for ever while it holds the interpreter (2026.4).
+        """
+        pending: deque[Future[int]] = deque()
 
-        queue = self._openvino.AsyncInferQueue(self._compiled, self._jobs)
-        queue.set_callback(store)
-        try:
+        def wait_for_one() -> None:
+            done = pending.popleft().result()
+            if progress:
+                progress(done)
+
+        with ThreadPoolExecutor(self._jobs, thread_name_prefix="encoder") as pool:
             for rows, inputs in self._batches(texts):
-                queue.start_async(inputs, userdata=rows)
-                _report(finished, progress)
-        finally:
-            queue.wait_all()
-        _report(finished, progress)
+                pending.append(pool.submit(self._infer, vectors, rows, inputs))
+                if len(pending) > 2 * self._jobs:
+                    wait_for_one()
+            while pending:
+                wait_for_one()
+
+    def _infer(
+        self, vectors: "np.ndarray", rows: "np.ndarray", inputs: "list[np.ndarray]"
+    ) -> int:
+        """Run one batch in an idle request and put its vectors in their rows."""
+        try:
+            request = self._idle.pop()
+        except IndexError:
+            request = self._compiled.create_infer_request()
+        request.infer(inputs)
+        vectors[rows] = request.get_output_tensor().data
+        self._idle.append(request)
+        return len(rows)
 
     def _batches(
         self, texts: Sequence[str]
@@ -161,10 +168,3 @@ def load_openvino() -> Any:
         del sys.modules[CONVERTER]
     return openvino
 
-
-def _report(finished: deque[int], progress: Progress | None) -> None:
-    """Tell how many texts were finished since the last report."""
-    while finished:
-        count = finished.popleft()
-        if progress:
-            progress(count)

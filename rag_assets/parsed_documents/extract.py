@@ -7,7 +7,7 @@ Text formats are decoded here, exactly; Markdown is never sent through a convert
 import json
 import re
 from html import unescape
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from rag_assets.raw_documents.front_matter import body_offset
 
@@ -55,7 +55,7 @@ def extract(
     claimed = formats.claimed_format(media_type, file_name)
     try:
         data = content if isinstance(content, bytes) else content.read_bytes()
-        result = _extract(data, formats.real_format(claimed, data), file_name)
+        result = _extract(data, formats.real_format(claimed, data))
     except ExtractionFailed as failure:
         return Failure(failure.kind, failure.message, _parser_of(claimed))
     except MemoryError:
@@ -74,7 +74,7 @@ def extract(
     return result
 
 
-def _extract(content: bytes, name: str, file_name: str) -> Extracted:
+def _extract(content: bytes, name: str) -> Extracted:
     if not content.strip():
         return Extracted("", parser=_parser_of(name))
     if name == formats.RECORD:
@@ -90,25 +90,23 @@ def _extract(content: bytes, name: str, file_name: str) -> Extracted:
         raise ExtractionFailed(ErrorKind.UNSUPPORTED, "No parser reads this kind of file.")
     refuse_bomb(content)
     if name in _ARCHIVES:
-        return _archive(content, name, file_name)
+        return _archive(content, name)
     return _document(content, name)
 
 
-def _archive(content: bytes, name: str, file_name: str) -> Extracted:
+def _archive(content: bytes, name: str) -> Extracted:
     """The texts of the files in an archive, each under its name; archives in it are not opened."""
     parts: list[str] = []
     refused: list[str] = []
     for member, data in members(content, name):
-        inner_name = member or PurePosixPath(file_name).stem
-        claimed = formats.claimed_format("", inner_name)
         try:
-            inner = formats.real_format(claimed, data)
-            text = "" if inner in _ARCHIVES else _extract(data, inner, inner_name).text.strip()
+            inner = formats.real_format(formats.claimed_format("", member), data)
+            text = "" if inner in _ARCHIVES else _extract(data, inner).text.strip()
         except ExtractionFailed as failure:
             refused.append(failure.message)
             continue
         if text:
-            parts.append(f"# {inner_name}\n\n{text}" if member else text)
+            parts.append(f"# {member}\n\n{text}" if member else text)
     if refused and not parts:
         problem = f"No file in the archive could be read; the first: {refused[0]}"
         raise ExtractionFailed(ErrorKind.UNSUPPORTED, problem)
@@ -129,6 +127,8 @@ def _document(content: bytes, name: str) -> Extracted:
             decoded, title = _without_head(decoded)
         if name == "xml" and (feed := read_feed(decoded, _html_to_markdown)):
             return Extracted(feed.text, _short(feed.title), parser=kreuzberg_parser.parser_name())
+        if not decoded.strip():
+            return Extracted("", title, parser=_parser_of(name))
         content = decoded.encode()
     try:
         parsed = _read(content, name)
@@ -212,6 +212,8 @@ def _decode_html(content: bytes) -> str:
 def _without_head(html: str) -> tuple[str, str | None]:
     match = _HTML_TITLE.search(html)
     body = _HTML_HEAD.sub("", html, count=1)
+    if match and body == html:  # the tags of the head may be omitted
+        body = html[: match.start()] + html[match.end() :]
     return body, _short(unescape(re.sub(r"<[^>]*>", "", match[1]))) if match else None
 
 

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 _SLIDE_MARK = "\ue0f0slide{page_num}\ue0f1"
 _SLIDES = re.compile("\n*\ue0f0slide(\\d+)\ue0f1\n*")
 # html-to-markdown writes the <meta> tags of a page as a broken front matter
-_HTML_HEADER = re.compile(r"\A---\n(?:[^\n]*\n)??(?:[\w:.-]+: [^\n]*\n)*\n## [\w:.-]+: [^\n]*\n*")
-_NEEDLESS_ESCAPE = re.compile(r"(?<=[^\s\\])\\([<>~!=#+.{}()-])|\\([<>~!=](?=\S))")
+_HTML_FIELD = r"(?:meta-[\w:.-]+|title|canonical|base-href|link-[\w-]+): [^\n]*\n"
+_HTML_HEADER = re.compile(rf"\A---\n(?:{_HTML_FIELD})*\n+## {_HTML_FIELD}\n*")
+# not where a line starts, there they may keep a text from being a list or a heading
+_NEEDLESS_ESCAPE = re.compile(r"(?<=[^\s\\])\\([<>~!=#+{}(-])|\\([<!](?=\S))")
 
 # the first that matches decides; from the messages of kreuzberg 4.10
 _KINDS = (

@@ -4,6 +4,7 @@ Only ``asset.py`` and ``checks.py`` modules, and the packages above, import this
 else in the rooms knows nothing of Dagster.
 """
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +13,7 @@ import dagster as dg
 import polars as pl
 
 from .contracts import Expectation, Outcome
-from .errors import RaglineError
+from .errors import explained_error
 from .fingerprint import fingerprint
 from .platform import Platform
 from .stage import StageOutcome, StageRun
@@ -55,8 +56,11 @@ def explained() -> Iterator[None]:
     """Show an error that is meant for people as such in the UI, without a traceback."""
     try:
         yield
-    except RaglineError as error:
-        raise dg.Failure(description=str(error)) from error
+    except Exception as error:
+        known = explained_error(error)
+        if known is None:
+            raise
+        raise dg.Failure(description=str(known)) from error
 
 
 def materialized(outcome: StageOutcome) -> dg.MaterializeResult:
@@ -104,10 +108,11 @@ def contract_checks(
         partitions: how the asset is partitioned.
     """
 
-    @dg.multi_asset_check(
-        name=f"{asset}_contract",
-        description=f"The Great Expectations suite of {asset}.",
-        specs=[
+    with warnings.catch_warnings():
+        # checks of one partition are a preview of Dagster; the alternative, a check that knows only
+        # the last shard's result, would hide the others
+        warnings.simplefilter("ignore", dg.PreviewWarning)
+        specs = [
             dg.AssetCheckSpec(
                 item.name,
                 asset=asset,
@@ -116,7 +121,12 @@ def contract_checks(
                 partitions_def=partitions,
             )
             for item in contract
-        ],
+        ]
+
+    @dg.multi_asset_check(
+        name=f"{asset}_contract",
+        description=f"The Great Expectations suite of {asset}.",
+        specs=specs,
     )
     def check(
         context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]

@@ -66,3 +66,26 @@ class ReleaseRejected(RaglineError):
 
 class NoRelease(RaglineError):
     """There is no released index to read from yet."""
+
+
+def explained_error(error: BaseException) -> RaglineError | None:
+    """The error for people that an error of a library stands for, if we know it.
+
+    Disks fill up inside libraries too: SQLite, LanceDB and the operating system each say it in
+    their own words, somewhere in a chain of exceptions.
+    """
+    import errno
+
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, RaglineError):
+            return link
+        full = isinstance(link, OSError) and link.errno in (errno.ENOSPC, errno.EDQUOT)
+        words = ("database or disk is full", "No space left on device", "os error 28")
+        if full or any(word in str(link) for word in words):
+            return StorageFull(
+                "No space left on the disk of RAG_HOME; nothing was half-written.",
+                "Free some space (or move RAG_HOME) and run the command again.",
+            )
+        link = link.__cause__ or link.__context__
+    return None

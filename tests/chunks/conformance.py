@@ -6,6 +6,7 @@ from typing import ClassVar
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from rag_assets.chunks.base import Budget, Span, Splitter
 from rag_assets.chunks.heading_context import embedded_text
 from rag_assets.chunks.token_map import LONG_TOKEN
@@ -106,8 +107,12 @@ class SplitterConformance:
         check_spans(text, self.splitter.split(text, budget), budget, may_overlap=False)
 
     def test_heading_path_of_a_late_passage(self) -> None:
-        text = "# One\n\nIntro.\n\n## Two\n\n" + "Some words are here. " * 200 + "\n\n# Three\n\nEnd."
+        text = (
+            "# One\n\nIntro.\n\n## Two\n\n" + "Some words are here. " * 200 + "\n\n# Three\n\nEnd."
+        )
         spans = self.splitter.split(text, Budget(COUNTER, 100))
-        inside = [s for s in spans if text.index("## Two") + 10 < s.start < text.index("# Three") - 700]
+        inside = [
+            s for s in spans if text.index("## Two") + 10 < s.start < text.index("# Three") - 700
+        ]
         assert inside
         assert all(span.heading_path == ("One", "Two") for span in inside)

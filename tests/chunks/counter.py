@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+
 from rag_assets.encoders.tokenizer import TokenCounter
 
 

@@ -2,12 +2,16 @@
 
 from hypothesis import strategies as st
 
-WORDS = st.sampled_from(
-    "the a of data passage release holiday Überstunden café naïve München 戦場 の 日本語 こんにちは 한국어 "
-    "مرحبا नमस्ते 😀 👩‍🔬 👍🏽 e\u0301 n\u0303 x² – … 3.14 v1.13.27 e.g. Dr. snake_case https://example.org/a?b=c "
-    "**bold** `code` [link](page.md) <br> \\ ~~gone~~ $x_1$ | # > - * &amp; \u200b".split(" ")
+_WORDS = (
+    "the a of data passage release holiday Überstunden café naïve München 戦場 の 日本語 "
+    "한국어 こんにちは مرحبا नमस्ते 😀 👩‍🔬 👍🏽 e\u0301 n\u0303 x² – … 3.14 v1.13.27 e.g. Dr. "
+    "snake_case https://example.org/a?b=c **bold** `code` [link](page.md) <br> \\ ~~gone~~ "
+    "$x_1$ | # > - * &amp; \u200b"
 )
-HUGE_WORDS = st.tuples(st.sampled_from("aZ9-/+é戦😀"), st.integers(50, 3000)).map(lambda p: p[0] * p[1])
+WORDS = st.sampled_from(_WORDS.split(" "))
+HUGE_WORDS = st.tuples(st.sampled_from("aZ9-/+é戦😀"), st.integers(50, 3000)).map(
+    lambda p: p[0] * p[1]
+)
 STOPS = st.sampled_from([".", "!", "?", "。", "…", ":", "", ".”"])
 BREAKS = st.sampled_from(["\n\n", "\n\n", "\n\n", "\n", "\r\n\r\n", "\n \t\n\n", "\n\n\n\n"])
 
@@ -35,15 +39,17 @@ def tables(draw: st.DrawFn) -> str:
 
 
 def fences() -> st.SearchStrategy[str]:
-    return st.tuples(st.sampled_from(["```", "~~~python", "````"]), _lines("  ", 30), st.booleans()).map(
-        lambda p: p[0] + "\n" + p[1] + ("\n" + p[0][:3] if p[2] else "")
-    )
+    return st.tuples(
+        st.sampled_from(["```", "~~~python", "````"]), _lines("  ", 30), st.booleans()
+    ).map(lambda p: p[0] + "\n" + p[1] + ("\n" + p[0][:3] if p[2] else ""))
 
 
 BLOCKS = st.one_of(
     sentences(),
     st.tuples(st.integers(1, 6), sentences(1, 1)).map(lambda p: "#" * p[0] + " " + p[1]),
-    st.tuples(st.integers(1, 3), st.sampled_from(["Title", "Leave", "戦場"])).map(lambda p: "#" * p[0] + " " + p[1]),
+    st.tuples(st.integers(1, 3), st.sampled_from(["Title", "Leave", "戦場"])).map(
+        lambda p: "#" * p[0] + " " + p[1]
+    ),
     sentences(1, 1).map(lambda title: title + "\n==="),
     _lines("- ", 12),
     _lines("  1. ", 6),
@@ -51,7 +57,9 @@ BLOCKS = st.one_of(
     tables(),
     fences(),
     HUGE_WORDS,
-    st.sampled_from(["---", "<div>\n<p>x</p>\n</div>", "[ref]: http://example.org", "    indented", "\t", "#"]),
+    st.sampled_from(
+        ["---", "<div>\n<p>x</p>\n</div>", "[ref]: http://example.org", "    indented", "\t", "#"]
+    ),
 )
 DOCUMENTS = st.lists(st.tuples(BLOCKS, BREAKS), max_size=14).map(
     lambda parts: "".join(block + gap for block, gap in parts)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+
 from rag_assets.chunks.registry import NAMES, make_splitter
 from rag_assets.platform.errors import ConfigurationError
 from rag_assets.platform.settings import ChunkingSettings
@@ -42,7 +43,9 @@ class TestSemantic(SplitterConformance):
 
 
 def test_registry_knows_every_name() -> None:
-    assert {make_splitter(ChunkingSettings(splitter=name), encode).name for name in NAMES} == set(NAMES)
+    assert {make_splitter(ChunkingSettings(splitter=name), encode).name for name in NAMES} == set(
+        NAMES
+    )
 
 
 def test_unknown_splitter_says_what_there_is() -> None:

@@ -95,18 +95,18 @@ class Histories(RuleBasedStateMachine):
         self.add_or_replace(name, paragraphs)
 
     @precondition(lambda self: self.files)
-    @rule(data=st.data(), target=st.sampled_from(NAMES))
-    def rename(self, data: st.DataObject, target: str) -> None:
+    @rule(data=st.data(), new=st.sampled_from(NAMES))
+    def rename(self, data: st.DataObject, new: str) -> None:
         name = data.draw(st.sampled_from(sorted(self.files)))
-        if Path(name).suffix != Path(target).suffix or target in self.files:
+        if Path(name).suffix != Path(new).suffix or new in self.files:
             return
-        (self.documents / target).parent.mkdir(exist_ok=True)
-        (self.documents / name).rename(self.documents / target)
-        self.files[target] = self.files.pop(name)
+        (self.documents / new).parent.mkdir(exist_ok=True)
+        (self.documents / name).rename(self.documents / new)
+        self.files[new] = self.files.pop(name)
         self.had_good_version.discard(name)
         if name in self.corrupt:
             self.corrupt.remove(name)
-            self.corrupt.add(target)
+            self.corrupt.add(new)
         self.ingested = False
 
     @precondition(lambda self: self.files)

@@ -1,0 +1,132 @@
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rag_assets.encoders import Encoder, exported
+from rag_assets.encoders.compiled import CompiledEncoder
+from rag_assets.encoders.exported import AGREEMENT_FILE, exported_folder, read_agreement
+from rag_assets.encoders.models import MINILM
+from rag_assets.platform.errors import EncoderError
+
+from .conformance import EncoderConformance, cosines
+
+
+class TestCompiled(EncoderConformance):
+    @pytest.fixture
+    def encoder(self, compiled: CompiledEncoder) -> Encoder:
+        return compiled
+
+
+@pytest.fixture
+def own_state(compiled: CompiledEncoder, encoder_state: Path, tmp_path: Path) -> Path:
+    """A state folder of this test's own, with a copy of the exported model."""
+    import shutil
+
+    target = exported_folder(tmp_path, compiled.fingerprint)
+    shutil.copytree(exported_folder(encoder_state, compiled.fingerprint), target)
+    return tmp_path
+
+
+def in_fresh_process(code: str, *arguments: str) -> object:
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_nothing_heavy_is_imported(compiled: CompiledEncoder, encoder_state: Path) -> None:
+    code = """
+import json, sys
+from pathlib import Path
+from rag_assets.encoders import make_encoder
+from rag_assets.platform.settings import EncoderSettings
+heavy = ["torch", "transformers", "sentence_transformers", "openvino_telemetry", "openvino"]
+loaded = lambda: [name for name in heavy if name in sys.modules]
+encoder = make_encoder(EncoderSettings(), Path(sys.argv[1]))
+encoder.fingerprint, encoder.dimensions, encoder.describe(), encoder.tokenizer.count("a b")
+before = loaded()
+assert encoder.encode(["one", "two"]).shape == (2, 384)
+print(json.dumps([before, loaded()]))
+"""
+    assert in_fresh_process(code, str(encoder_state)) == [[], ["openvino"]]
+
+
+def test_agreement_is_recorded(compiled: CompiledEncoder, encoder_state: Path) -> None:
+    facts = read_agreement(exported_folder(encoder_state, compiled.fingerprint))
+    assert facts is not None
+    assert facts["cosine_mean"] > 0.9995
+    assert facts["cosine_min"] > 0.999
+    assert facts["texts"] == 64
+    assert compiled.describe()["cosine_mean"] == facts["cosine_mean"]
+
+
+def test_damage_is_noticed(own_state: Path, compiled: CompiledEncoder) -> None:
+    folder = exported_folder(own_state, compiled.fingerprint)
+    assert read_agreement(folder) is not None
+    with open(folder / "model.bin", "r+b") as file:
+        file.truncate(1000)
+    assert read_agreement(folder) is None
+    (folder / AGREEMENT_FILE).write_text("[]")
+    assert read_agreement(folder) is None
+
+
+def test_unreadable_export_says_what_to_do(own_state: Path, compiled: CompiledEncoder) -> None:
+    file = exported_folder(own_state, compiled.fingerprint) / "model.xml"
+    file.write_bytes(b"<" * file.stat().st_size)
+    with pytest.raises(EncoderError, match="Delete that folder"):
+        CompiledEncoder(MINILM, own_state).warm_up()
+
+
+def test_failed_export_leaves_nothing(tmp_path: Path, compiled: CompiledEncoder) -> None:
+    model = compiled._model
+    with pytest.raises(EncoderError, match="There is no model"):
+        exported.ensure_exported(model, "no-such-model", tmp_path, "f" * 64)
+    assert not list((tmp_path / "models").iterdir())
+
+
+def test_disagreement_is_refused(own_state: Path, compiled: CompiledEncoder) -> None:
+    folder = exported_folder(own_state, compiled.fingerprint)
+    facts = json.loads((folder / AGREEMENT_FILE).read_text())
+    for value in (0.98, float("nan")):
+        (folder / AGREEMENT_FILE).write_text(json.dumps(facts | {"cosine_mean": value}))
+        with pytest.raises(EncoderError, match="does not agree"):
+            exported._check(compiled._model, folder)
+
+
+def test_batch_sizes_agree(compiled: CompiledEncoder, encoder_state: Path) -> None:
+    texts = [f"{i} " * (i % 9) for i in range(1200)]  # more than one window
+    small = CompiledEncoder(MINILM, encoder_state, batch_size=64).encode(texts)
+    assert cosines(small, compiled.encode(texts)).min() > 0.999
+
+
+def test_white_space_before_the_text(compiled: CompiledEncoder) -> None:
+    vectors = compiled.encode([" " * 500_000 + "the annual report", "the annual report"])
+    assert cosines(vectors[:1], vectors[1:]).min() > 0.999
+
+
+def test_a_failing_progress_ends_the_work(compiled: CompiledEncoder) -> None:
+    def stop(_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compiled.encode(["some text"] * 100, stop)
+    assert compiled.encode(["and it still works"]).shape == (1, 384)
+
+
+def test_models_can_be_freed_at_any_time(compiled: CompiledEncoder, encoder_state: Path) -> None:
+    """OpenVINO's AsyncInferQueue hangs here (a callback and a destructor wait for each other)."""
+
+    def use() -> Iterator[np.ndarray]:
+        for _ in range(5):
+            yield CompiledEncoder(MINILM, encoder_state, batch_size=1).encode(["a b c"] * 6)
+
+    assert all(vectors.shape == (6, 384) for vectors in use())
