@@ -139,7 +139,6 @@ def _run(
         return
     result = _execute(platform, instance, "release", None, full)
     _collect(result, summary, "release")
-    summary.released = result.success
 
 
 def _execute(
@@ -166,16 +165,14 @@ def _collect(result: "ExecuteInProcessResult", summary: Summary, name: str) -> N
     summary.runs.append(result.run_id)
     for event in result.all_events:
         if event.is_step_materialization:
-            facts = event.materialization.metadata
+            metadata = event.materialization.metadata
+            facts: dict[str, Any] = {key: item.value for key, item in metadata.items()}
             stage = event.asset_key.to_user_string() if event.asset_key else ""
-            seconds = facts.get("seconds")
-            if seconds is not None:
-                spent = summary.seconds.get(stage, 0.0)
-                summary.seconds[stage] = spent + float(seconds.value)  # type: ignore[arg-type]
+            spent = summary.seconds.get(stage, 0.0)
+            summary.seconds[stage] = spent + float(facts.get("seconds", 0.0))
             for key in COUNTED:
-                if key in facts:
-                    value = int(facts[key].value)  # type: ignore[call-overload]
-                    setattr(summary, key, getattr(summary, key) + value)
+                setattr(summary, key, getattr(summary, key) + int(facts.get(key, 0)))
+            summary.released |= stage == "release" and bool(facts["created"]) and result.success
     if not result.success:
         summary.failed[name] = _failure(result)
 

@@ -1,6 +1,6 @@
 """``ragline status`` and ``ragline plan``."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -46,7 +46,7 @@ def plan(
     from rag_jobs.pending import find_pending
 
     pending = find_pending(Platform.load(), source or None)
-    shards = [
+    shards: list[dict[str, Any]] = [
         {
             "partition": shard.partition,
             "listed": shard.listed,

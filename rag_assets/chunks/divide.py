@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-MARGIN = 0.4  # least share of the capacity on either side of a cut, where there is a choice
+MARGIN = 0.25  # least share of the capacity on either side of a cut, where there is a choice
 HASHED_CHARACTERS = 96
 
 

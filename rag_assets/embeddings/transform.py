@@ -67,12 +67,12 @@ def embed_chunks(
     wanted = chunks.unique("embed_sha256", keep="first").select(
         "embed_sha256", "embed_text", "token_count"
     )
-    own = previous.filter(pl.col("encoder") == encoder.fingerprint).cast(dict(schema))
+    own = previous.filter(pl.col("encoder") == encoder.fingerprint).cast(schema)
     missing = wanted.join(own, on="embed_sha256", how="anti")
     found = elsewhere(missing["embed_sha256"].to_list()) if missing.height else schema.to_frame()
     borrowed = (
         found.select(list(schema))
-        .cast(dict(schema))
+        .cast(schema)
         .unique("embed_sha256", keep="first")
         .join(missing, on="embed_sha256", how="semi")
     )
@@ -89,7 +89,7 @@ def embed_chunks(
     others = previous.filter(pl.col("encoder") != encoder.fingerprint)
     if others.height and others.schema["vector"] == schema["vector"]:
         stamped = pl.coalesce("unused_since", pl.lit(now, dtype=pl.Datetime("us", "UTC")))
-        known = pl.concat([known, others.with_columns(unused_since=stamped).cast(dict(schema))])
+        known = pl.concat([known, others.with_columns(unused_since=stamped).cast(schema)])
     fresh = known.filter(
         pl.col("unused_since").is_null() | (pl.col("unused_since") > now - keep_unused)
     )

@@ -142,5 +142,5 @@ class QueryEngine:
 
 
 def _hit(row: dict[str, Any]) -> Hit:
-    names = Hit.__dataclass_fields__
-    return Hit(**{name: row.get(name) for name in names})
+    values: dict[str, Any] = {name: row.get(name) for name in Hit.__dataclass_fields__}
+    return Hit(**values)

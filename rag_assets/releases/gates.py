@@ -61,10 +61,10 @@ def conservation(shards: Mapping[str, ShardFacts]) -> Gate:
         states = shard.states["status"]
         totals["listed"] += shard.listed.height
         # a text without anything the encoder sees has no chunk: to readers it is empty
-        with_chunks = shard.states.join(shard.indexed, on="document_id", how="semi")["status"]
-        totals["indexed"] += int((with_chunks == "parsed").sum())
-        totals["empty"] += int((states == "empty").sum())
-        totals["empty"] += int((states == "parsed").sum() - (with_chunks == "parsed").sum())
+        parsed = shard.states.filter(pl.col("status") == "parsed")
+        indexed = parsed.join(shard.indexed, on="document_id", how="semi").height
+        totals["indexed"] += indexed
+        totals["empty"] += int((states == "empty").sum()) + parsed.height - indexed
         totals["quarantined"] += int((states == "quarantined").sum())
         totals["chunks"] += shard.indexed.height
     accounted = totals["indexed"] + totals["empty"] + totals["quarantined"]

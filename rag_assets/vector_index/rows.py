@@ -42,7 +42,7 @@ def index_rows(
         name for name in INDEX_ROWS if name not in ("row_sha256", "run_id", "text", "embed_text")
     ]
     rows = rows.with_columns(row_sha256=row_digests(rows, hashed))
-    return rows.select(list(INDEX_ROWS)).cast(dict(INDEX_ROWS)).sort("chunk_id")
+    return rows.select(list(INDEX_ROWS)).cast(INDEX_ROWS).sort("chunk_id")
 
 
 def row_digests(frame: pl.DataFrame, columns: list[str]) -> pl.Series:

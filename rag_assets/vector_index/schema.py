@@ -9,30 +9,30 @@ if TYPE_CHECKING:
 
 INDEX_ROWS = pl.Schema(
     {
-        "chunk_id": pl.String,
-        "document_id": pl.String,
-        "source": pl.String,
-        "partition": pl.String,
-        "ordinal": pl.Int64,
-        "title": pl.String,
-        "text": pl.String,
-        "heading_path": pl.List(pl.String),
-        "char_start": pl.Int64,
-        "char_end": pl.Int64,
-        "page_first": pl.Int64,
-        "page_last": pl.Int64,
-        "token_count": pl.Int64,
-        "embed_text": pl.String,
-        "embed_sha256": pl.String,
-        "uri": pl.String,
-        "media_type": pl.String,
-        "acl": pl.List(pl.String),
-        "attributes": pl.String,
+        "chunk_id": pl.String(),
+        "document_id": pl.String(),
+        "source": pl.String(),
+        "partition": pl.String(),
+        "ordinal": pl.Int64(),
+        "title": pl.String(),
+        "text": pl.String(),
+        "heading_path": pl.List(pl.String()),
+        "char_start": pl.Int64(),
+        "char_end": pl.Int64(),
+        "page_first": pl.Int64(),
+        "page_last": pl.Int64(),
+        "token_count": pl.Int64(),
+        "embed_text": pl.String(),
+        "embed_sha256": pl.String(),
+        "uri": pl.String(),
+        "media_type": pl.String(),
+        "acl": pl.List(pl.String()),
+        "attributes": pl.String(),
         "modified_at": pl.Datetime("us", "UTC"),
-        "content_sha256": pl.String,  # of the version that is served
-        "stale": pl.Boolean,  # a newer version is in quarantine
-        "row_sha256": pl.String,  # of every column above: equal means nothing to write
-        "run_id": pl.String,  # the run that wrote the row
+        "content_sha256": pl.String(),  # of the version that is served
+        "stale": pl.Boolean(),  # a newer version is in quarantine
+        "row_sha256": pl.String(),  # of every column above: equal means nothing to write
+        "run_id": pl.String(),  # the run that wrote the row
     }
 )
 

@@ -110,6 +110,8 @@ def test_files_that_cannot_be_taken_are_quarantined_with_their_reasons(released:
         archive.writestr("zeros.txt", b"0" * 300_000_000)
     (released / "latin.txt").write_bytes("Die Tür schließt um fünf.".encode("latin-1"))
     (released / "mixed.md").write_bytes(b"# Mixed\n\nGood text \xff\xfe\x80 and more good text.\n")
+    for number in range(5):
+        (released / f"good-{number}.md").write_text(f"# Good\n\nGood note number {number}.\n")
     (released / "wrong.md").write_text("---\nacl: {a: 1}\n---\n# Wrong\n\nIts rights are unreadable.\n")
     result = ragline("ingest", "--json")
     assert result.code == 0, result.errors
@@ -122,8 +124,8 @@ def test_files_that_cannot_be_taken_are_quarantined_with_their_reasons(released:
         "docs/wrong.md": "bad_metadata",
     }
     assert all(item["error"] for item in status["quarantine"])
-    assert status["documents"]["indexed"] == 3
-    assert status["documents"]["total"] == 7
+    assert status["documents"]["indexed"] == 8
+    assert status["documents"]["total"] == 12
     for word in ("Nobody may read this", "rights are unreadable"):
         assert word not in ragline("search", word, "--json").output
 

@@ -111,6 +111,7 @@ def test_a_rejected_candidate_leaves_the_release_and_says_why(
     assert ragline("ingest", "--json").code == 0
     for number in range(9):
         (documents / f"scan-{number}.pdf").write_bytes(b"%PDF-1.4 broken too")
+    (documents / "boiler.md").write_text(BOILER.replace("October", "November"))
     rejected = ragline("ingest", "--json")
     assert rejected.code == 1
     assert "quarantine_share" in rejected.json["failed"]["release"]
