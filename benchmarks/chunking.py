@@ -1,6 +1,6 @@
 """Compare the splitters: what retrieval finds at a passage size, and how fast they cut.
 
-On the two corpora of Chroma's chunking evaluation that lie in the shared data (219 questions with
+On the two corpora of Chroma's chunking evaluation that lie in the shared data (220 questions with
 exact evidence spans), at the 5 passages that exact search over both corpora together gives. Per
 question, lengths in characters, as published (chunking_evaluation, ``base_evaluation.py``):
 

@@ -8,7 +8,7 @@ from rag_assets.embeddings.asset import embeddings_asset
 from rag_assets.embeddings.checks import CONTRACT as EMBEDDINGS_CONTRACT
 from rag_assets.parsed_documents.asset import parsed_documents_asset
 from rag_assets.parsed_documents.checks import CONTRACT as PARSED_CONTRACT
-from rag_assets.platform.dagster_bridge import PLATFORM, SOURCE_SHARDS, contract_checks
+from rag_assets.platform.dagster_bridge import PLATFORM, SOURCE_SHARDS, contract_check
 from rag_assets.platform.platform import Platform
 from rag_assets.raw_documents.asset import raw_documents_asset
 from rag_assets.raw_documents.checks import CONTRACT as RAW_CONTRACT
@@ -40,7 +40,7 @@ def build_definitions(platform: Platform) -> dg.Definitions:
             release_asset(settings),
         ],
         asset_checks=[
-            contract_checks(asset, contract, SOURCE_SHARDS) for asset, contract in CONTRACTS.items()
+            contract_check(asset, contract, SOURCE_SHARDS) for asset, contract in CONTRACTS.items()
         ],
         jobs=[ingest_job, release_job],
         resources={PLATFORM: platform},

@@ -28,25 +28,11 @@ KINDS = {
     "release": {"lancedb"},
 }
 CHECKS = {
-    "raw_documents": {
-        "columns", "document_id_unique", "document_id_not_null", "document_id_form",
-        "source_not_null", "uri_not_null", "media_type_not_null", "size_bytes_range",
-        "modified_at_not_null", "content_sha256_form", "content_or_problem",
-    },
-    "parsed_documents": {
-        "columns", "document_id_unique", "document_id_not_null", "status_known", "status_not_null",
-        "title_not_null", "attempts_range", "parsed_has_text", "empty_has_no_text",
-        "quarantined_has_reason",
-    },
-    "chunks": {
-        "columns", "chunk_id_unique", "chunk_id_form", "document_id_not_null", "ordinal_once",
-        "text_not_null", "char_start_range", "span_forward", "token_count_range",
-        "embed_sha256_form",
-    },
-    "embeddings": {
-        "columns", "embed_sha256_not_null", "encoder_not_null", "embed_sha256_form", "vector_once",
-    },
-    "vector_index": {"columns", "chunk_id_unique", "document_id_not_null", "row_sha256_form"},
+    "raw_documents": {"contract"},
+    "parsed_documents": {"contract"},
+    "chunks": {"contract"},
+    "embeddings": {"contract"},
+    "vector_index": {"contract"},
     "release": {"conservation", "index_integrity", "ann_recall", "quarantine_share"},
 }
 

@@ -2,10 +2,10 @@
 
 Filling passages one after another makes every later boundary depend on every earlier one: a word
 added at the top would re-embed the whole document. Here a run that is too long is cut at its best
-boundary, and the two parts likewise. The best boundary is the strongest one (a paragraph rather than
-a sentence), and among equals the one whose following text has the smallest hash, provided that both
-sides keep a fair size. An edit changes the rank of the boundary it touches and leaves the ranks of
-all others as they were, so the same cuts come out elsewhere.
+boundary, and the two parts likewise. The best boundary is the strongest one (a paragraph rather
+than a sentence), and among equals the one whose following text has the smallest hash, provided that
+both sides keep a fair size. An edit changes the rank of the boundary it touches and leaves the
+ranks of all others as they were, so the same cuts come out elsewhere.
 """
 
 import zlib
@@ -36,8 +36,8 @@ def divide(
     """Choose the boundaries at which a run of units is cut.
 
     Args:
-        costs: tokens before each boundary, both ends of the run included: n + 1 numbers for n units,
-            not decreasing.
+        costs: tokens before each boundary, both ends of the run included: n + 1 numbers for n
+            units, not decreasing.
         strengths: for the same boundaries, how good a place to cut each is; higher is better.
         ranks: for the same boundaries, which to take among equally strong ones; lower is better.
         capacity: most tokens of a part; a single unit may exceed it.

@@ -56,8 +56,8 @@ def embedded_text(
     end: what stands nearest to the text says most about it.
 
     Returns:
-        The text to embed and its tokens (special tokens left out). Over ``max_tokens`` only when the
-        passage alone is.
+        The text to embed and its tokens (special tokens left out). Over ``max_tokens`` only when
+        the passage alone is.
     """
     lines = context_lines(title, heading_path, text, lead)
     whole = "\n".join([*lines, text])

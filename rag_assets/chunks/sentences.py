@@ -35,7 +35,7 @@ def sentence_starts(text: str, start: int, end: int) -> Iterator[int]:
 
 
 def _continues(text: str, stop_at: int, stop: str, position: int) -> bool:
-    """Whether the sentence goes on after a stop: a small letter follows, or an abbreviation ends."""
+    """Whether the sentence goes on after a stop: a small letter follows, or an abbreviation."""
     if text[position].islower():
         return True
     if stop != ".":

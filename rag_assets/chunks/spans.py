@@ -1,4 +1,4 @@
-"""The last step of every splitter: trim spans, check each with the real counter, cut what is over."""
+"""The last step of every splitter: trim spans, count their tokens, cut what is over."""
 
 import unicodedata
 from collections.abc import Iterable
@@ -56,8 +56,8 @@ def _in_order(text: str, spans: list[Span]) -> list[Span]:
 def _surely_fits(text: str, span: Span, max_tokens: int, tokens: "TokenMap | None") -> bool:
     """Whether a span needs no count.
 
-    A tokenizer gives at most one token a byte. Cut at white space, a span has the tokens that it had
-    in the whole text, but for one or two at its ends with some tokenizers.
+    A tokenizer gives at most one token a byte. Cut at white space, a span has the tokens that it
+    had in the whole text, but for one or two at its ends with some tokenizers.
     """
     if 4 * (span.end - span.start) <= max_tokens:
         return True

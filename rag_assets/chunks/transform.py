@@ -81,7 +81,7 @@ def chunk_documents(
     """Cut the documents that changed and take over the chunks of all others.
 
     Args:
-        previous: the chunks of the last run with the same fingerprint (``CHUNKS``); empty otherwise.
+        previous: the chunks of the last run with the same fingerprint (``CHUNKS``), or none.
         parsed: the documents (``PARSED_DOCUMENTS``); those without text give no chunks.
         splitter: cuts a text, see ``base.py``.
         counter: the encoder's tokenizer.
@@ -96,7 +96,7 @@ def chunk_documents(
         of nothing but characters that the encoder ignores gives no row.
     """
     limit = max_tokens - counter.special_tokens
-    documents = parsed.filter(pl.col("text").is_not_null()).select(
+    documents = parsed.filter(pl.col("text").str.strip_chars().str.len_bytes() > 0).select(
         "document_id", "title", "text", "text_sha256", "page_starts"
     )
     key = ["document_id", "text_sha256"]

@@ -9,8 +9,9 @@ compare fingerprints before they decide whether there is anything to do.
 order of the texts, every row of unit length (L2 norm within 1e-3 of 1) and finite, and does not
 depend on how texts are batched together beyond 1e-3 in cosine. An empty list gives shape
 ``(0, dimensions)``. Texts longer than ``max_tokens`` are truncated; splitters see to it that this
-does not happen. Errors are ``EncoderError`` with what to do. One encoder may be used from several
-threads.
+does not happen. ``progress`` is called from the calling thread with the number of texts that were
+finished since its last call; the calls add up to ``len(texts)``. Errors are ``EncoderError`` with
+what to do. One encoder may be used from several threads.
 
 ``tokenizer`` counts and locates tokens exactly as the model sees them (see ``tokenizer.py``).
 """

@@ -107,9 +107,7 @@ def _run(model: ModelFolder, source: str, folder: Path) -> None:
 def _check(model: ModelFolder, folder: Path) -> None:
     facts = read_agreement(folder)
     if facts is None:
-        raise EncoderError(
-            f"The export of {model.name} is not complete.", "Run the command again."
-        )
+        raise EncoderError(f"The export of {model.name} is not complete.", "Run the command again.")
     if not facts["cosine_mean"] >= MINIMUM_AGREEMENT:  # also true for NaN
         raise EncoderError(
             f"The exported {model.name} does not agree with its original: mean cosine "

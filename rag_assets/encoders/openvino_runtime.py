@@ -100,9 +100,7 @@ class Runtime:
             while pending:
                 wait_for_one()
 
-    def _infer(
-        self, vectors: "np.ndarray", rows: "np.ndarray", inputs: "list[np.ndarray]"
-    ) -> int:
+    def _infer(self, vectors: "np.ndarray", rows: "np.ndarray", inputs: "list[np.ndarray]") -> int:
         """Run one batch in an idle request and put its vectors in their rows."""
         try:
             request = self._idle.pop()
@@ -113,9 +111,7 @@ class Runtime:
         self._idle.append(request)
         return len(rows)
 
-    def _batches(
-        self, texts: Sequence[str]
-    ) -> "Iterator[tuple[np.ndarray, list[np.ndarray]]]":
+    def _batches(self, texts: Sequence[str]) -> "Iterator[tuple[np.ndarray, list[np.ndarray]]]":
         """Yield (rows of the result, [input_ids, attention_mask]), longest texts first.
 
         Texts of like length share a batch, so that little is spent on padding.
@@ -167,4 +163,3 @@ def load_openvino() -> Any:
     finally:
         del sys.modules[CONVERTER]
     return openvino
-

@@ -5,14 +5,14 @@ else in the rooms knows nothing of Dagster.
 """
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
-from .contracts import Expectation, Outcome
+from .contracts import Expectation, Outcome, Validation
 from .errors import explained_error
 from .fingerprint import fingerprint
 from .platform import Platform
@@ -97,65 +97,76 @@ def _cell(value: Any, width: int) -> str | int | float | bool | None:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def contract_checks(
+def contract_check(
     asset: str, contract: Sequence[Expectation], partitions: dg.PartitionsDefinition | None
 ) -> dg.AssetChecksDefinition:
-    """Turn a room's contract into asset checks: one validation, one result per expectation.
+    """Turn a room's contract into one asset check that lists every expectation's outcome.
+
+    One check and not one per expectation: each costs three events in Dagster's log at every run,
+    which would be most of the log and of the time of a small ingest.
 
     Args:
         asset: the asset's key, which is also the table's name.
         contract: its expectations; those of severity ``error`` stop what comes after the asset.
         partitions: how the asset is partitioned.
     """
-
     with warnings.catch_warnings():
         # checks of one partition are a preview of Dagster; the alternative, a check that knows only
         # the last shard's result, would hide the others
         warnings.simplefilter("ignore", dg.PreviewWarning)
-        specs = [
-            dg.AssetCheckSpec(
-                item.name,
-                asset=asset,
-                description=item.why,
-                blocking=item.severity == "error",
-                partitions_def=partitions,
-            )
-            for item in contract
-        ]
 
-    @dg.multi_asset_check(
-        name=f"{asset}_contract",
-        description=f"The Great Expectations suite of {asset}.",
-        specs=specs,
-    )
-    def check(
-        context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]
-    ) -> Iterable[dg.AssetCheckResult]:
-        key = platform.tables.key(asset, context.partition_key)
-        table = platform.storage.path(key) or platform.storage.read(key)
-        validation = platform.contracts.validate(table, contract)
-        for item, outcome in zip(contract, validation.outcomes, strict=True):
-            yield _check_result(asset, item, outcome, validation.rows)
+        @dg.asset_check(
+            asset=asset,
+            name="contract",
+            description=f"The Great Expectations suite of {asset}: "
+            + "; ".join(f"{item.name} ({item.why})" for item in contract)
+            + ".",
+            blocking=True,
+            partitions_def=partitions,
+        )
+        def check(
+            context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]
+        ) -> dg.AssetCheckResult:
+            key = platform.tables.key(asset, context.partition_key)
+            table = platform.storage.path(key) or platform.storage.read(key)
+            return check_result(contract, platform.contracts.validate(table, contract))
 
     return check
 
 
-def _check_result(
-    asset: str, item: Expectation, outcome: Outcome, rows: int
-) -> dg.AssetCheckResult:
-    severity = (
-        dg.AssetCheckSeverity.ERROR if item.severity == "error" else dg.AssetCheckSeverity.WARN
+def check_result(contract: Sequence[Expectation], validation: Validation) -> dg.AssetCheckResult:
+    """The bridge from a validation to Dagster: the verdict, and a table of all expectations."""
+    broken = [
+        (item, outcome)
+        for item, outcome in zip(contract, validation.outcomes, strict=True)
+        if not outcome.passed
+    ]
+    fatal = any(item.severity == "error" for item, _ in broken)
+    rows = pl.DataFrame(
+        {
+            "expectation": [item.name for item in contract],
+            "passed": [outcome.passed for outcome in validation.outcomes],
+            "unexpected_rows": [outcome.unexpected for outcome in validation.outcomes],
+            "examples": [", ".join(outcome.examples) for outcome in validation.outcomes],
+            "error": [outcome.error for outcome in validation.outcomes],
+            "why": [item.why for item in contract],
+        }
     )
     return dg.AssetCheckResult(
-        asset_key=asset,
-        check_name=item.name,
-        passed=outcome.passed,
-        severity=severity,
-        description=outcome.error or None,
+        passed=not broken,
+        severity=dg.AssetCheckSeverity.ERROR if fatal else dg.AssetCheckSeverity.WARN,
+        description="; ".join(_breach(item, outcome) for item, outcome in broken) or None,
         metadata={
-            "expectation": item.type,
-            "rows": rows,
-            "unexpected_rows": outcome.unexpected,
-            "examples": ", ".join(outcome.examples) or "none",
+            "expectations": len(contract),
+            "broken": len(broken),
+            "rows": validation.rows,
+            "seconds": round(validation.seconds, 3),
+            "outcomes": preview_table(rows),
         },
     )
+
+
+def _breach(item: Expectation, outcome: Outcome) -> str:
+    found = outcome.error or f"{outcome.unexpected} rows"
+    examples = f", e.g. {', '.join(outcome.examples)}" if outcome.examples else ""
+    return f"{item.name} does not hold ({found}{examples}): {item.why}"
