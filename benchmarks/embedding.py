@@ -5,8 +5,8 @@
 The texts are passages of a real handbook (the data of the tests, beside the checkout). The limit is
 OpenVINO alone on batches of these texts, tokenised by one call of the Rust library (whose time
 counts) and sorted by length; the usual way is sentence-transformers as it comes (torch, float32,
-batches of 32), on every n-th of the texts. Figures are medians of three runs taken in turns; ratios are also
-given by CPU time, which other programs on the machine disturb less.
+batches of 32), on every n-th of the texts. Figures are medians of three runs taken in turns; ratios
+are also given by CPU time, which other programs on the machine disturb less.
 """
 
 import argparse

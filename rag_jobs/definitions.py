@@ -16,7 +16,7 @@ from rag_assets.releases.asset import release_asset
 from rag_assets.vector_index.asset import vector_index_asset
 from rag_assets.vector_index.checks import CONTRACT as INDEX_CONTRACT
 
-from .jobs import ingest_job, release_job
+from .jobs import ingest_job, promote_job
 
 CONTRACTS = {
     "raw_documents": RAW_CONTRACT,
@@ -42,7 +42,7 @@ def build_definitions(platform: Platform) -> dg.Definitions:
         asset_checks=[
             contract_check(asset, contract, SOURCE_SHARDS) for asset, contract in CONTRACTS.items()
         ],
-        jobs=[ingest_job, release_job],
+        jobs=[ingest_job, promote_job],
         resources={PLATFORM: platform},
         executor=dg.in_process_executor,
     )

@@ -137,7 +137,7 @@ def _run(
     sync_partitions(instance, SOURCE_SHARDS, configured)
     if summary.failed:
         return
-    result = _execute(platform, instance, "release", None, full)
+    result = _execute(platform, instance, "promote", None, full)
     _collect(result, summary, "release")
 
 

@@ -11,8 +11,9 @@ ingest_job = dg.define_asset_job(
     executor_def=dg.in_process_executor,
 )
 
-release_job = dg.define_asset_job(
-    "release",
+# not "release": a job and an asset cannot have the same name
+promote_job = dg.define_asset_job(
+    "promote",
     selection=dg.AssetSelection.assets("release"),
     description="Judge the candidate index by its gates and promote it when they pass.",
     executor_def=dg.in_process_executor,

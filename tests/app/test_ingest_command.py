@@ -72,7 +72,7 @@ def test_the_instance_shows_what_was_done(documents: Path) -> None:
 
         with DagsterInstance.get() as instance:
             runs = [instance.get_run_by_id(run_id) for run_id in summary["runs"]]
-            assert [run.job_name for run in runs if run] == ["ingest", "release"]
+            assert [run.job_name for run in runs if run] == ["ingest", "promote"]
             assert instance.get_dynamic_partitions("source_shards") == ["docs"]
             event = instance.get_latest_materialization_event(AssetKey("chunks"))
             assert event is not None
