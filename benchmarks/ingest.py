@@ -42,7 +42,9 @@ class Figure:
 
 def run(*arguments: str, folder: Path) -> dict[str, object]:
     """Run a command and give its JSON."""
-    done = subprocess.run([*COMMAND, *arguments, "--json"], cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*COMMAND, *arguments, "--json"], cwd=folder, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         sys.exit(f"{arguments} failed: {done.stdout}{done.stderr}")
     return dict(json.loads(done.stdout))
@@ -81,34 +83,59 @@ def five_thousand_files(base: Path, models: Path, runs: int) -> list[Figure]:
     for number in range(5000):
         path = folder / f"docs/{number % 50:02}/note-{number}.md"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"# Note {number}\n\nThis is note number {number}, about room {number % 97}.\n")
+        path.write_text(
+            f"# Note {number}\n\nThis is note number {number}, about room {number % 97}.\n"
+        )
     run("ingest", folder=folder)
     figures = [
-        Figure("ingest, nothing to do, 5,000 files", median(lambda: run("ingest", folder=folder), runs), "s", 1.5,
-               f"importing its packages alone: {median(python('import typer, pydantic_settings, polars, sqlalchemy'), runs):.2f} s")
+        Figure(
+            "ingest, nothing to do, 5,000 files",
+            median(lambda: run("ingest", folder=folder), runs),
+            "s",
+            1.5,
+            f"importing its packages alone: {median(python('import typer, pydantic_settings, polars, sqlalchemy'), runs):.2f} s",
+        )
     ]
     edited = iter(range(1000))
 
     def edit() -> None:
-        (folder / "docs/07/note-7.md").write_text(f"# Note 7\n\nEdited for the {next(edited)}th time.\n")
+        (folder / "docs/07/note-7.md").write_text(
+            f"# Note 7\n\nEdited for the {next(edited)}th time.\n"
+        )
         found = run("ingest", folder=folder)
         assert (found["parsed"], found["embedded"]) == (1, 1), found
 
     figures.append(
-        Figure("ingest, one edit, 5,000 files", median(edit, runs), "s", 8.0,
-               f"importing Great Expectations alone: {median(python('import great_expectations'), runs):.2f} s")
+        Figure(
+            "ingest, one edit, 5,000 files",
+            median(edit, runs),
+            "s",
+            8.0,
+            f"importing Great Expectations alone: {median(python('import great_expectations'), runs):.2f} s",
+        )
     )
     figures.append(
-        Figure("search, cold", median(lambda: run("search", "note about room 12", folder=folder), runs), "s", 2.0)
+        Figure(
+            "search, cold",
+            median(lambda: run("search", "note about room 12", folder=folder), runs),
+            "s",
+            2.0,
+        )
     )
     return figures
 
 
 def handbook(base: Path, models: Path, runs: int) -> list[Figure]:
     """A real handbook: cold, nothing to do, one edit; orientation: CocoIndex 155, 2.3 and 12.9 s."""
-    folder = deployment(base / "handbook", '[sources.handbook]\npath = "docs"\nacl = ["public"]\n', models)
+    folder = deployment(
+        base / "handbook", '[sources.handbook]\npath = "docs"\nacl = ["public"]\n', models
+    )
     bundle = DATA / "history/handbook.bundle"
-    subprocess.run(["git", "clone", "--quiet", str(bundle), str(folder / "docs")], check=True, capture_output=True)
+    subprocess.run(
+        ["git", "clone", "--quiet", str(bundle), str(folder / "docs")],
+        check=True,
+        capture_output=True,
+    )
     summary: dict[str, object] = {}
     cold = timed(lambda: summary.update(run("ingest", folder=folder)))
     target = max((folder / "docs").rglob("*.md"), key=lambda path: path.stat().st_size)
@@ -121,8 +148,16 @@ def handbook(base: Path, models: Path, runs: int) -> list[Figure]:
         assert found["parsed"] == 1, found
 
     return [
-        Figure("handbook, cold", cold, "s", 155.0, f"{summary['listed']} documents, {summary['chunks']} chunks"),
-        Figure("handbook, nothing to do", median(lambda: run("ingest", folder=folder), runs), "s", 2.3),
+        Figure(
+            "handbook, cold",
+            cold,
+            "s",
+            155.0,
+            f"{summary['listed']} documents, {summary['chunks']} chunks",
+        ),
+        Figure(
+            "handbook, nothing to do", median(lambda: run("ingest", folder=folder), runs), "s", 2.3
+        ),
         Figure("handbook, one edit", median(edit, runs), "s", 12.9),
     ]
 
@@ -166,8 +201,13 @@ def imports(base: Path, models: Path, runs: int) -> list[Figure]:
     """Importing the Dagster definitions."""
     code = "import rag_jobs.definitions"
     return [
-        Figure("import rag_jobs.definitions", median(python(code), runs), "s", 1.5,
-               f"importing dagster alone: {median(python('import dagster'), runs):.2f} s")
+        Figure(
+            "import rag_jobs.definitions",
+            median(python(code), runs),
+            "s",
+            1.5,
+            f"importing dagster alone: {median(python('import dagster'), runs):.2f} s",
+        )
     ]
 
 
@@ -176,7 +216,9 @@ GROUPS = {"imports": imports, "many": five_thousand_files, "handbook": handbook,
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--only", choices=GROUPS)
@@ -188,7 +230,11 @@ def main() -> None:
         needs_data = {"handbook", "memory"}
         if not DATA.is_dir():
             chosen = [group for group in chosen if group not in needs_data]
-        figures = [figure for group in chosen for figure in GROUPS[group](base, base / "models", options.runs)]
+        figures = [
+            figure
+            for group in chosen
+            for figure in GROUPS[group](base, base / "models", options.runs)
+        ]
     if options.json:
         print(json.dumps([asdict(figure) for figure in figures], indent=2))
         return

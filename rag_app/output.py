@@ -10,9 +10,7 @@ import typer
 from rag_assets.platform.errors import RaglineError
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
-Groups = Annotated[
-    str, typer.Option("--groups", help="Groups of the caller, separated by commas.")
-]
+Groups = Annotated[str, typer.Option("--groups", help="Groups of the caller, separated by commas.")]
 
 
 def print_json(value: Any) -> None:

@@ -1,5 +1,7 @@
 """``ragline ingest``: find what is pending, run the Dagster jobs for it, report what happened."""
 
+import importlib
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -127,6 +129,9 @@ def _run(
     configured = partition_keys(platform.settings)
     retired = [shard.partition for shard in pending.shards if shard.retired]
     sync_partitions(instance, SOURCE_SHARDS, [*configured, *retired])
+    # the main thread will wait for the first contract while Great Expectations is being imported:
+    # LanceDB's own import, over a second, fits into that time
+    threading.Thread(target=importlib.import_module, args=("lancedb",), daemon=True).start()
     summary.seconds["load_dagster"] = time.perf_counter() - started
     for shard in shards:
         result = _execute(platform, instance, "ingest", shard.partition, full)

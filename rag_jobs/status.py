@@ -80,9 +80,7 @@ def _served(platform: Platform, live: Release | None) -> pl.DataFrame:
         return pl.DataFrame(schema={"document_id": pl.String, "content_sha256": pl.String})
     from rag_assets.vector_index.reader import IndexReader
 
-    reader = IndexReader(
-        platform.lancedb_uri, live.table_name, live.tag, platform.storage_options
-    )
+    reader = IndexReader(platform.lancedb_uri, live.table_name, live.tag, platform.storage_options)
     return reader.documents().select("document_id", "content_sha256")
 
 
@@ -101,14 +99,17 @@ def _partition_states(
     )
     key = ["document_id", "content_sha256"]
     details = ["status", "error_kind", "error", "attempts", "stale"]
-    joined = known.join(
-        parsed.select(*key, *details), on=key, how="left", nulls_equal=True
-    ).join(served.with_columns(served=True), on=key, how="left", nulls_equal=True)
+    joined = known.join(parsed.select(*key, *details), on=key, how="left", nulls_equal=True).join(
+        served.with_columns(served=True), on=key, how="left", nulls_equal=True
+    )
     # a text without anything the encoder sees is parsed, but has no chunk: to readers it is empty
     state = (
-        pl.when(pl.col("status").is_in(["empty", "quarantined"])).then(pl.col("status"))
-        .when(pl.col("served")).then(pl.lit("indexed"))
-        .when(pl.col("status") == "parsed").then(_without_chunks(platform, partition))
+        pl.when(pl.col("status").is_in(["empty", "quarantined"]))
+        .then(pl.col("status"))
+        .when(pl.col("served"))
+        .then(pl.lit("indexed"))
+        .when(pl.col("status") == "parsed")
+        .then(_without_chunks(platform, partition))
         .otherwise(pl.lit("pending"))
     )
     waiting = pl.DataFrame({"document_id": sorted(pending)}, schema={"document_id": pl.String})

@@ -33,9 +33,7 @@ Deploy = Callable[..., Path]
 
 
 @pytest.fixture
-def deploy(
-    tmp_path: Path, model_cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Deploy]:
+def deploy(tmp_path: Path, model_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deploy]:
     """Make the working folder of a deployment: ``deploy(toml)`` writes its settings and enters it."""
 
     def make(toml: str = "", name: str = "deployment") -> Path:

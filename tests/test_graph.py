@@ -18,7 +18,7 @@ GRAPH = {
     "vector_index": {"raw_documents", "parsed_documents", "chunks", "embeddings"},
     "release": {"vector_index"},
 }
-GROUPS = {name: "ingest" for name in GRAPH} | {"release": "release"}
+GROUPS = dict.fromkeys(GRAPH, "ingest") | {"release": "release"}
 KINDS = {
     "raw_documents": {"polars", "file"},
     "parsed_documents": {"polars", "rust"},
@@ -94,8 +94,19 @@ def test_jobs(definitions: dg.Definitions) -> None:
     assert assets("promote") == {"release"}
 
 
-HEAVY = ["torch", "transformers", "sentence_transformers", "great_expectations", "ragas", "deepeval",
-         "lancedb", "lance", "openvino", "kreuzberg", "pandas"]
+HEAVY = [
+    "torch",
+    "transformers",
+    "sentence_transformers",
+    "great_expectations",
+    "ragas",
+    "deepeval",
+    "lancedb",
+    "lance",
+    "openvino",
+    "kreuzberg",
+    "pandas",
+]
 
 
 @pytest.mark.parametrize("module", ["rag_jobs.definitions", "rag_jobs.pending", "rag_app.cli"])

@@ -14,7 +14,9 @@ def config(as_json: AsJson = False) -> None:
             {
                 "file": str(config_path()),
                 "home": settings.home_location,
-                "settings": {item.name: {"value": item.value, "from": item.source} for item in found},
+                "settings": {
+                    item.name: {"value": item.value, "from": item.source} for item in found
+                },
             }
         )
         return

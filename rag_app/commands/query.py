@@ -23,12 +23,19 @@ def search(
         print_json({"release": engine.release_info(), "hits": [hit.to_dict() for hit in hits]})
         return
     rows = [
-        (f"{hit.score:.3f}", hit.document_id, hit.page_first, " › ".join(hit.heading_path),
-         " ".join(hit.text.split())[:160])
+        (
+            f"{hit.score:.3f}",
+            hit.document_id,
+            hit.page_first,
+            " › ".join(hit.heading_path),
+            " ".join(hit.text.split())[:160],
+        )
         for hit in hits
     ]
     print_table(
-        f"Release {engine.release_info()['id']}", ["score", "document", "page", "section", "text"], rows
+        f"Release {engine.release_info()['id']}",
+        ["score", "document", "page", "section", "text"],
+        rows,
     )
 
 

@@ -22,11 +22,20 @@ def list_releases(as_json: AsJson = False) -> None:
         print_json([asdict(release) for release in found])
         return
     rows = [
-        (item.id, item.status, item.created_at.isoformat(timespec="seconds"), item.documents,
-         item.chunks, item.manifest_sha256[:12], item.reason)
+        (
+            item.id,
+            item.status,
+            item.created_at.isoformat(timespec="seconds"),
+            item.documents,
+            item.chunks,
+            item.manifest_sha256[:12],
+            item.reason,
+        )
         for item in found
     ]
-    print_table("Releases", ["id", "status", "created", "documents", "chunks", "manifest", "why"], rows)
+    print_table(
+        "Releases", ["id", "status", "created", "documents", "chunks", "manifest", "why"], rows
+    )
 
 
 @app.command("show")

@@ -17,7 +17,9 @@ def status(as_json: AsJson = False) -> None:
         print_json(found)
         return
     columns = ["source", *STATES, "total"]
-    rows = [[name, *(item[column] for column in columns[1:])] for name, item in found["sources"].items()]
+    rows = [
+        [name, *(item[column] for column in columns[1:])] for name, item in found["sources"].items()
+    ]
     rows.append(["all", *(found["documents"][column] for column in columns[1:])])
     print_table("Documents", columns, rows)
     if found["quarantine"]:
@@ -25,8 +27,13 @@ def status(as_json: AsJson = False) -> None:
             "Quarantine",
             ["document", "reason", "detail", "attempts", "older version serves"],
             [
-                (item["document_id"], item["error_kind"], item["error"], item["attempts"],
-                 "yes" if item["stale"] else "")
+                (
+                    item["document_id"],
+                    item["error_kind"],
+                    item["error"],
+                    item["attempts"],
+                    "yes" if item["stale"] else "",
+                )
                 for item in found["quarantine"][:50]
             ],
         )
@@ -76,8 +83,15 @@ def plan(
         "Pending",
         ["shard", "listed", "added", "changed", "deleted", "stages", "why"],
         [
-            (item["partition"], item["listed"], item["added"], item["changed"], item["deleted"],
-             ", ".join(item["stages"]), item["unavailable"] or "; ".join(item["reasons"]))
+            (
+                item["partition"],
+                item["listed"],
+                item["added"],
+                item["changed"],
+                item["deleted"],
+                ", ".join(item["stages"]),
+                item["unavailable"] or "; ".join(item["reasons"]),
+            )
             for item in shards
             if item["stages"] or item["unavailable"]
         ],

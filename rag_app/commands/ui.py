@@ -12,7 +12,9 @@ from rag_app.output import AsJson, print_json
 
 def ui(
     port: Annotated[int, typer.Option("--port", min=1, max=65535)] = 3000,
-    host: Annotated[str, typer.Option("--host", help="The UI has no login: keep it on loopback.")] = "127.0.0.1",
+    host: Annotated[
+        str, typer.Option("--host", help="The UI has no login: keep it on loopback.")
+    ] = "127.0.0.1",
     as_json: AsJson = False,
 ) -> None:
     """Open the Dagster UI: webserver, daemon and code location, until Ctrl-C."""
@@ -27,8 +29,16 @@ def ui(
     else:
         typer.echo(f"Dagster UI: {address} (Ctrl-C stops it)")
     command = [
-        sys.executable, "-m", "dagster", "dev", "-m", "rag_jobs.definitions",
-        "--host", host, "--port", str(port),
+        sys.executable,
+        "-m",
+        "dagster",
+        "dev",
+        "-m",
+        "rag_jobs.definitions",
+        "--host",
+        host,
+        "--port",
+        str(port),
     ]
     environment = {**os.environ, "DAGSTER_HOME": str(home), "DAGSTER_DISABLE_TELEMETRY": "1"}
     process = subprocess.Popen(command, env=environment)

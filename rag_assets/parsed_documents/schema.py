@@ -12,7 +12,9 @@ PARSED_DOCUMENTS = pl.Schema(
         "text": pl.String(),  # Markdown; null unless parsed or stale
         "text_sha256": pl.String(),  # of title, text and page starts: what chunks depend on
         "served_sha256": pl.String(),  # content_sha256 of the version that ``text`` comes from
-        "page_starts": pl.List(pl.Int64()),  # character offset of each page's start; [] without pages
+        "page_starts": pl.List(
+            pl.Int64()
+        ),  # character offset of each page's start; [] without pages
         "parser": pl.String(),  # name and version
         "parser_fingerprint": pl.String(),
         "error_kind": pl.String(),

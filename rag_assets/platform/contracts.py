@@ -9,10 +9,11 @@ import os
 import re
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+
+from .errors import ContractError
 
 
 @dataclass(frozen=True)
@@ -108,43 +109,73 @@ class ContractRunner:
     """
 
     def __init__(self) -> None:
-        self._pool: ProcessPoolExecutor | None = None
-        self._warm: Future[None] | None = None
+        self._process: Any = None
+        self._pipe: Any = None
 
     def warm_up(self) -> None:
         """Start the worker and its imports without waiting for them."""
-        if self._pool is None:
+        if self._process is None:
             from multiprocessing import get_context
 
-            self._pool = ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn"))
-            self._warm = self._pool.submit(_import_great_expectations)
+            spawn = get_context("spawn")
+            self._pipe, theirs = spawn.Pipe()
+            self._process = spawn.Process(target=_serve, args=(theirs,), daemon=True)
+            self._process.start()
+            theirs.close()
 
     def validate(self, table: Path | bytes, contract: Sequence[Expectation]) -> Validation:
-        """Validate a Parquet table (a path or its bytes) against a contract."""
-        from concurrent.futures.process import BrokenProcessPool
+        """Validate a Parquet table (a path or its bytes) against a contract.
 
+        Raises:
+            ContractError: the validation itself failed, e.g. the table cannot be read.
+        """
         for attempt in (1, 2):
             self.warm_up()
-            assert self._pool is not None
             try:
-                return self._pool.submit(validate_table, table, tuple(contract)).result()
-            except BrokenProcessPool:
+                self._pipe.send((table, tuple(contract)))
+                answer: Validation | str = self._pipe.recv()
+                break
+            except (EOFError, OSError) as error:
                 # the worker was killed (memory, operator): one fresh worker, then give up
                 self.close()
                 if attempt == 2:
-                    raise
-        raise AssertionError("unreachable")
+                    raise ContractError(
+                        "The process that validates data contracts died twice.",
+                        "It may need more memory; materialize the asset's check again.",
+                    ) from error
+        if isinstance(answer, str):
+            raise ContractError(
+                f"A data contract could not be evaluated: {answer}.", "See the log."
+            )
+        return answer
 
     def close(self) -> None:
-        """End the worker."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            self._pool = None
+        """End the worker at once: it holds nothing, and its orderly end takes a second."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.join()
+            self._pipe.close()
+            self._process = self._pipe = None
 
 
-def _import_great_expectations() -> None:
+def _serve(pipe: Any) -> None:
+    """The worker: import first, then answer until the other end is closed."""
     _quiet()
+    import multiprocessing
+
+    # tqdm makes a semaphore when it is imported; made the fork way it leaves nothing to clean up
+    multiprocessing.set_start_method("fork", force=True)
     import great_expectations  # noqa: F401
+
+    while True:
+        try:
+            table, contract = pipe.recv()
+        except EOFError:
+            return
+        try:
+            pipe.send(validate_table(table, contract))
+        except Exception as error:  # whatever it is, the run is told, not this process
+            pipe.send(f"{type(error).__name__}: {error}")
 
 
 def _quiet() -> None:

@@ -52,6 +52,10 @@ class AlreadyRunning(RaglineError):
     """Another process holds the lock that this operation needs."""
 
 
+class ContractError(RaglineError):
+    """A data contract could not be evaluated (which is not the same as: does not hold)."""
+
+
 class EncoderError(RaglineError):
     """The encoder cannot be loaded, or does not agree with its reference."""
 

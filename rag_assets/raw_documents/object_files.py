@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _LIST_CHUNK = 1000
 _RANGE_BLOCK = 8 << 20
 _CLOCK = timedelta(seconds=2)
+
+
 class ObjectTree:
     """Objects below a prefix.
 
@@ -188,5 +190,3 @@ def _signature(meta: Any) -> str:
     if meta["e_tag"]:
         return f"{meta['size']}-{meta['e_tag']}"
     return f"{meta['size']}-{meta['last_modified'].isoformat()}"
-
-

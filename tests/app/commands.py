@@ -35,5 +35,9 @@ def ragline(*arguments: str, folder: Path | None = None) -> Result:
 def start(*arguments: str, folder: Path | None = None) -> "subprocess.Popen[str]":
     """Start a command and come back at once."""
     return subprocess.Popen(
-        [*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder
+        [*COMMAND, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=folder,
     )

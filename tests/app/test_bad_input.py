@@ -86,7 +86,9 @@ def test_an_impossible_question_is_refused(released: Path, question: str) -> Non
 
 def test_a_second_ingest_at_the_same_time_is_refused(documents: Path) -> None:
     for number in range(400):
-        (documents / f"note-{number}.md").write_text(f"# Note {number}\n\n" + f"Note {number}. " * 200)
+        (documents / f"note-{number}.md").write_text(
+            f"# Note {number}\n\n" + f"Note {number}. " * 200
+        )
     with start("ingest", "--json") as first:
         lock = Path(".ragline/locks/ingest.json")
         while not lock.exists():
@@ -112,7 +114,9 @@ def test_files_that_cannot_be_taken_are_quarantined_with_their_reasons(released:
     (released / "mixed.md").write_bytes(b"# Mixed\n\nGood text \xff\xfe\x80 and more good text.\n")
     for number in range(5):
         (released / f"good-{number}.md").write_text(f"# Good\n\nGood note number {number}.\n")
-    (released / "wrong.md").write_text("---\nacl: {a: 1}\n---\n# Wrong\n\nIts rights are unreadable.\n")
+    (released / "wrong.md").write_text(
+        "---\nacl: {a: 1}\n---\n# Wrong\n\nIts rights are unreadable.\n"
+    )
     result = ragline("ingest", "--json")
     assert result.code == 0, result.errors
     status = ragline("status", "--json").json
@@ -135,7 +139,9 @@ def test_a_full_disk_leaves_the_release_and_recovers(released: Path, tmp_path: P
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(disk)], check=False, capture_output=True
+        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(disk)],
+        check=False,
+        capture_output=True,
     )
     if mounted.returncode:
         pytest.skip("this machine does not let root mount a tmpfs")

@@ -10,7 +10,9 @@ from tests.app.commands import ragline
 
 BOILER = "# Boiler\n\n## Service\n\nThe boiler is serviced every October by Halden Heating.\n"
 POOL = "# Pool\n\nThe pool opens at seven in the morning and closes at nine.\n"
-SECRET = "---\nacl: [board]\n---\n# Merger\n\nThe merger with Oakfield closes on the third of May.\n"
+SECRET = (
+    "---\nacl: [board]\n---\n# Merger\n\nThe merger with Oakfield closes on the third of May.\n"
+)
 
 
 @pytest.fixture
@@ -28,14 +30,26 @@ def test_the_life_of_a_deployment(documents: Path) -> None:
     first = ragline("ingest", "--json")
     assert first.code == 0, first.errors
     summary = first.json
-    assert {key: summary[key] for key in ("listed", "added", "parsed", "quarantined", "release")} == {
-        "listed": 5, "added": 5, "parsed": 5, "quarantined": 1, "release": 1,
+    assert {
+        key: summary[key] for key in ("listed", "added", "parsed", "quarantined", "release")
+    } == {
+        "listed": 5,
+        "added": 5,
+        "parsed": 5,
+        "quarantined": 1,
+        "release": 1,
     }
     assert summary["embedded"] == summary["chunks"] > 0
     assert {"total", "parsed_documents", "embeddings"} <= summary["seconds"].keys()
 
     status = ragline("status", "--json").json
-    assert status["documents"] == {"indexed": 3, "empty": 1, "quarantined": 1, "pending": 0, "total": 5}
+    assert status["documents"] == {
+        "indexed": 3,
+        "empty": 1,
+        "quarantined": 1,
+        "pending": 0,
+        "total": 5,
+    }
     assert status["sources"]["docs"]["errors"] == {"malformed": 1}
     assert status["quarantine"][0]["document_id"] == "docs/broken.pdf"
     assert status["release"]["id"] == 1
@@ -85,9 +99,14 @@ def test_the_instance_shows_what_was_done(documents: Path) -> None:
                 for run in runs
                 if run
                 for record in instance.all_logs(run.run_id)
-                if record.dagster_event and record.dagster_event.event_type_value == "ASSET_CHECK_EVALUATION"
+                if record.dagster_event
+                and record.dagster_event.event_type_value == "ASSET_CHECK_EVALUATION"
             ]
-            evaluations = [record.dagster_event.asset_check_evaluation_data for record in checks if record.dagster_event]
+            evaluations = [
+                record.dagster_event.asset_check_evaluation_data
+                for record in checks
+                if record.dagster_event
+            ]
             checked = {(item.asset_key.to_user_string(), item.check_name) for item in evaluations}
             assert len(checked) == 9
             assert {("chunks", "contract"), ("release", "conservation")} <= checked

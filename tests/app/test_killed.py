@@ -88,7 +88,9 @@ def test_killed_anywhere_it_ends_in_the_same_state(deploy, tmp_path: Path) -> No
     assert_frame_equal(served(platform), served(rebuilt(platform, tmp_path / "rebuilt")))
     counts = status_of(platform)["documents"]
     assert counts["indexed"] == counts["total"] == len(list(documents.iterdir()))
-    leftovers = [path.name for path in Path(".ragline/tables").rglob("*") if path.suffix == ".writing"]
+    leftovers = [
+        path.name for path in Path(".ragline/tables").rglob("*") if path.suffix == ".writing"
+    ]
     assert len(leftovers) <= len(MOMENTS), "temporary files of killed runs pile up"
     unfinished = pl.DataFrame(ragline("releases", "list", "--json").json)["status"]
     assert "candidate" not in unfinished.to_list()

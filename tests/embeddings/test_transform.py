@@ -28,9 +28,13 @@ class CountingEncoder:
         self.fingerprint = fingerprint
         self.seen: list[str] = []
 
-    def encode(self, texts: Sequence[str], progress: Callable[[int], None] | None = None) -> np.ndarray:
+    def encode(
+        self, texts: Sequence[str], progress: Callable[[int], None] | None = None
+    ) -> np.ndarray:
         self.seen += texts
-        vectors = np.array([[len(text), text.count("a"), ord(text[0]), 1] for text in texts], dtype=np.float32)
+        vectors = np.array(
+            [[len(text), text.count("a"), ord(text[0]), 1] for text in texts], dtype=np.float32
+        )
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
@@ -46,13 +50,23 @@ def chunks(texts: Sequence[str]) -> pl.DataFrame:
 
 
 def embed(
-    previous: pl.DataFrame, texts: Sequence[str], encoder: CountingEncoder, now: datetime = NOW,
+    previous: pl.DataFrame,
+    texts: Sequence[str],
+    encoder: CountingEncoder,
+    now: datetime = NOW,
     elsewhere: pl.DataFrame | None = None,
 ) -> EmbedUpdate:
     return embed_chunks(
-        previous, chunks(texts), encoder,  # type: ignore[arg-type]
-        elsewhere=lambda hashes: SCHEMA.to_frame() if elsewhere is None else elsewhere.filter(pl.col("embed_sha256").is_in(hashes)),
-        keep_unused=7 * DAY, now=now,
+        previous,
+        chunks(texts),
+        encoder,  # type: ignore[arg-type]
+        elsewhere=lambda hashes: (
+            SCHEMA.to_frame()
+            if elsewhere is None
+            else elsewhere.filter(pl.col("embed_sha256").is_in(hashes))
+        ),
+        keep_unused=7 * DAY,
+        now=now,
     )
 
 

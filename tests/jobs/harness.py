@@ -27,8 +27,22 @@ RUNNERS = {
     "embeddings": run_embeddings,
     "vector_index": run_vector_index,
 }
-SERVED = ["chunk_id", "document_id", "ordinal", "text", "title", "heading_path", "char_start",
-          "char_end", "acl", "attributes", "content_sha256", "modified_at", "uri", "stale"]
+SERVED = [
+    "chunk_id",
+    "document_id",
+    "ordinal",
+    "text",
+    "title",
+    "heading_path",
+    "char_start",
+    "char_end",
+    "acl",
+    "attributes",
+    "content_sha256",
+    "modified_at",
+    "uri",
+    "stale",
+]
 
 
 def run_stages(platform: Platform, run_id: str = "run") -> dict[str, dict[str, StageOutcome]]:
@@ -89,5 +103,7 @@ def docx(paragraphs: list[str]) -> bytes:
     with zipfile.ZipFile(buffer, "w") as archive:
         for name, text in parts.items():
             # a fixed date: the same paragraphs are the same bytes
-            archive.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), '<?xml version="1.0"?>' + text)
+            archive.writestr(
+                zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), '<?xml version="1.0"?>' + text
+            )
     return buffer.getvalue()

@@ -39,7 +39,9 @@ def handbook(deploy, shared_data: Path) -> Path:  # type: ignore[no-untyped-def]
 
 
 def git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", "-C", str(folder), *arguments], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        ["git", "-C", str(folder), *arguments], check=True, capture_output=True, text=True
+    )
     return done.stdout
 
 
@@ -58,7 +60,9 @@ def test_every_month_has_the_chunks_of_its_rebuild(handbook: Path, tmp_path: Pat
         }
         assert outcomes["raw_documents"].rows == len(listed)
         if month in COMPARED:
-            fresh = Platform(settings.model_copy(update={"home": str(tmp_path / f"rebuild-{month}")}))
+            fresh = Platform(
+                settings.model_copy(update={"home": str(tmp_path / f"rebuild-{month}")})
+            )
             run_texts(fresh, "rebuild")
             assert_frame_equal(chunks_of(history), chunks_of(fresh))
             assert set(chunks_of(history)["document_id"]) <= listed
@@ -75,7 +79,9 @@ def test_a_month_parses_only_what_it_changed(handbook: Path) -> None:
     git(handbook, "checkout", "--quiet", commits[9])
     outcomes = run_texts(platform, "after")
     diff = git(handbook, "diff", "--name-status", "--no-renames", commits[8], commits[9])
-    changes = [line.split("\t")[0] for line in diff.splitlines() if "/." not in "/" + line.split("\t")[1]]
+    changes = [
+        line.split("\t")[0] for line in diff.splitlines() if "/." not in "/" + line.split("\t")[1]
+    ]
     manifest = outcomes["raw_documents"].facts
     assert manifest["added"] + manifest["renamed"] == changes.count("A")
     assert manifest["deleted"] + manifest["renamed"] == changes.count("D")

@@ -19,7 +19,15 @@ from tests.jobs.harness import docx, rebuilt, run_stages, served
 
 NAMES = ["a.md", "b.md", "sub/c.md", "sub/d.txt", "e.docx", "sub/f.docx"]
 WORDS = st.sampled_from(
-    ["the boiler", "is checked", "in March", "by the caretaker", "twice a year", "at noon", "über Nacht"]
+    [
+        "the boiler",
+        "is checked",
+        "in March",
+        "by the caretaker",
+        "twice a year",
+        "at noon",
+        "über Nacht",
+    ]
 )
 PARAGRAPH = st.lists(WORDS, min_size=2, max_size=12).map(lambda words: " ".join(words) + ".")
 PARAGRAPHS = st.lists(PARAGRAPH, max_size=5)
@@ -42,7 +50,8 @@ def content(name: str, paragraphs: list[str]) -> bytes:
     if name.endswith(".docx"):
         return docx(paragraphs)
     text = "\n\n".join(
-        f"## Part {number}\n\n{text}" if number % 2 else text for number, text in enumerate(paragraphs)
+        f"## Part {number}\n\n{text}" if number % 2 else text
+        for number, text in enumerate(paragraphs)
     )
     return text.encode()
 
@@ -159,7 +168,11 @@ class Histories(RuleBasedStateMachine):
         if not hasattr(self, "ingested") or not self.ingested:
             return
         found = status_of(self.platform)["documents"]
-        words = [name for name, paragraphs in self.files.items() if paragraphs and name not in self.corrupt]
+        words = [
+            name
+            for name, paragraphs in self.files.items()
+            if paragraphs and name not in self.corrupt
+        ]
         assert found == {
             "indexed": len(words),
             "empty": len(self.files) - len(words) - len(self.corrupt),
@@ -172,7 +185,9 @@ class Histories(RuleBasedStateMachine):
 def test_any_history_ends_like_a_rebuild(model_cache: Path) -> None:
     machine = type("Machine", (Histories,), {"model_cache": model_cache})
     machine.TestCase.settings = settings(
-        max_examples=10, stateful_step_count=14, deadline=None,
+        max_examples=10,
+        stateful_step_count=14,
+        deadline=None,
         suppress_health_check=list(HealthCheck),
     )
     machine.TestCase("runTest").runTest()
@@ -185,7 +200,8 @@ def platform(deploy) -> Platform:  # type: ignore[no-untyped-def]
 
 
 LONG = "# Heating\n\n" + "\n\n".join(
-    f"## Room {number}\n\n" + " ".join(f"Radiator {number}.{part} is bled every autumn." for part in range(12))
+    f"## Room {number}\n\n"
+    + " ".join(f"Radiator {number}.{part} is bled every autumn." for part in range(12))
     for number in range(8)
 )
 
@@ -199,7 +215,9 @@ def test_an_edit_touches_only_its_chunks(platform: Platform) -> None:
     Path("documents/other.md").write_text("# Other\n\nNothing to see here, move along please.")
     run_stages(platform)
     before = served(platform)
-    Path("documents/heating.md").write_text(LONG.replace("Radiator 3.5 is bled", "Radiator 3.5 is painted"))
+    Path("documents/heating.md").write_text(
+        LONG.replace("Radiator 3.5 is bled", "Radiator 3.5 is painted")
+    )
     done = run_stages(platform, "second")
     after = served(platform)
     touched = after.join(before, on="chunk_id", how="anti")
@@ -265,7 +283,9 @@ def test_sharding_anew_moves_documents_without_embedding(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(12):
-        Path(f"documents/note-{number}.md").write_text(f"# Note {number}\n\nThe note with number {number}.")
+        Path(f"documents/note-{number}.md").write_text(
+            f"# Note {number}\n\nThe note with number {number}."
+        )
     run_stages(platform)
     before = served(platform)
     settings_file = Path("ragline.toml")

@@ -5,8 +5,12 @@ import dagster as dg
 from rag_assets.platform.contracts import Expectation, Outcome, Validation
 from rag_assets.platform.dagster_bridge import check_result
 
-UNIQUE = Expectation("id_unique", "expect_column_values_to_be_unique", {"column": "id"}, "ids are names")
-LONG = Expectation("long", "expect_column_values_to_be_between", {}, "short texts say little", "warn")
+UNIQUE = Expectation(
+    "id_unique", "expect_column_values_to_be_unique", {"column": "id"}, "ids are names"
+)
+LONG = Expectation(
+    "long", "expect_column_values_to_be_between", {}, "short texts say little", "warn"
+)
 
 
 def test_a_contract_that_holds() -> None:

@@ -16,6 +16,7 @@ from rag_assets.platform.contracts import (
     not_null,
     unique,
 )
+from rag_assets.platform.errors import ContractError
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +52,17 @@ def test_a_good_table_passes(runner: ContractRunner) -> None:
 
 
 def test_every_breach_is_named_with_examples(runner: ContractRunner) -> None:
-    frame = pl.DataFrame({"id": ["a", "a", "B", None], "state": ["good", "odd", "bad", "bad"], "count": [0, 1, 2, 3]})
+    frame = pl.DataFrame(
+        {"id": ["a", "a", "B", None], "state": ["good", "odd", "bad", "bad"], "count": [0, 1, 2, 3]}
+    )
     outcomes = {item.name: item for item in runner.validate(stored(frame), CONTRACT).outcomes}
     assert {name for name, outcome in outcomes.items() if not outcome.passed} == {
-        "columns", "id_unique", "id_not_null", "state_known", "id_form", "count_range",
+        "columns",
+        "id_unique",
+        "id_not_null",
+        "state_known",
+        "id_form",
+        "count_range",
     }
     assert outcomes["id_unique"].unexpected == 2
     assert outcomes["state_known"].examples == ("odd",)
@@ -68,26 +76,38 @@ def test_an_expectation_that_cannot_run_fails_and_says_why(runner: ContractRunne
 
 
 def test_an_empty_table_passes(runner: ContractRunner) -> None:
-    frame = pl.DataFrame(schema={"id": pl.String, "state": pl.String, "count": pl.Int64, "groups": pl.List(pl.String)})
+    frame = pl.DataFrame(
+        schema={
+            "id": pl.String,
+            "state": pl.String,
+            "count": pl.Int64,
+            "groups": pl.List(pl.String),
+        }
+    )
     assert all(outcome.passed for outcome in runner.validate(stored(frame), CONTRACT).outcomes)
 
 
 def test_a_killed_worker_is_replaced(runner: ContractRunner) -> None:
     frame = stored(pl.DataFrame({"id": ["a"]}))
     runner.validate(frame, [unique("id", "")])
-    assert runner._pool is not None
-    for process in runner._pool._processes.values():
-        process.kill()
+    runner._process.kill()
+    runner._process.join()
     (outcome,) = runner.validate(frame, [unique("id", "")]).outcomes
     assert outcome.passed
 
 
 def test_conditions_restrict_rows(runner: ContractRunner) -> None:
     clause = Expectation(
-        "reason", "expect_column_values_to_not_be_null",
+        "reason",
+        "expect_column_values_to_not_be_null",
         {"column": "why", "row_condition": 'state == "bad"', "condition_parser": "pandas"},
     )
     good = pl.DataFrame({"state": ["good", "bad"], "why": [None, "x"]})
     bad = pl.DataFrame({"state": ["good", "bad"], "why": ["x", None]})
     assert runner.validate(stored(good), [clause]).outcomes[0].passed
     assert not runner.validate(stored(bad), [clause]).outcomes[0].passed
+
+
+def test_a_table_that_cannot_be_read_is_an_error_not_a_verdict(runner: ContractRunner) -> None:
+    with pytest.raises(ContractError, match="could not be evaluated"):
+        runner.validate(b"not parquet", [unique("id", "")])

@@ -15,8 +15,12 @@ def test_environment_wins_over_dotenv_over_file_over_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("ragline.toml").write_text("[chunking]\nmax_tokens = 100\noverlap_tokens = 5\n[query]\nlimit = 3\n")
-    Path(".env").write_text("RAG_CHUNKING__MAX_TOKENS=110\nRAG_CHUNKING__OVERLAP_TOKENS=6\nOTHER=1\n")
+    Path("ragline.toml").write_text(
+        "[chunking]\nmax_tokens = 100\noverlap_tokens = 5\n[query]\nlimit = 3\n"
+    )
+    Path(".env").write_text(
+        "RAG_CHUNKING__MAX_TOKENS=110\nRAG_CHUNKING__OVERLAP_TOKENS=6\nOTHER=1\n"
+    )
     monkeypatch.setenv("RAG_CHUNKING__MAX_TOKENS", "120")
     settings = load_settings()
     assert settings.chunking.max_tokens == 120

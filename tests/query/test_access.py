@@ -1,6 +1,5 @@
 """The ACL prefilter: no search returns what the caller may not read, and nothing else is lost."""
 
-
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -28,7 +27,9 @@ ACLS: dict[str, list[str]] = {
     "docs/quote": ["o'neil"],
     "docs/sql": ["') OR 1=1 --"],
 }
-GROUPS = st.sets(st.sampled_from(["staff", "board", "o'neil", "') OR 1=1 --", "nobody", "Public", "' OR ''='"]))
+GROUPS = st.sets(
+    st.sampled_from(["staff", "board", "o'neil", "') OR 1=1 --", "nobody", "Public", "' OR ''='"])
+)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> IndexReader:
     folder = str(tmp_path_factory.mktemp("lance"))
     table = IndexTable(folder, "x", DIMENSIONS)
     texts = {name: [f"canary of {name.removeprefix('docs/')}"] for name in ACLS}
-    rows = index_rows(raw(ACLS), parsed({name: "text" for name in ACLS}), chunks(texts), "docs", "run")
+    rows = index_rows(raw(ACLS), parsed(dict.fromkeys(ACLS, "text")), chunks(texts), "docs", "run")
     table.commit_shard("docs", with_vectors(rows), [], lambda: rows)
     table.prepare()
     return IndexReader(folder, "x", table.version)
@@ -53,7 +54,9 @@ def allowed(caller: Caller) -> set[str]:
 
 
 @given(groups=GROUPS, admin=st.booleans(), authenticated=st.booleans())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_both_legs_return_exactly_what_the_caller_may_read(
     reader: IndexReader, groups: set[str], admin: bool, authenticated: bool
 ) -> None:

@@ -18,7 +18,9 @@ def frame(hits: list[tuple[str, float]]) -> pl.DataFrame:
     return pl.DataFrame(hits, schema=schema, orient="row")
 
 
-def reference(dense: list[tuple[str, float]], text: list[tuple[str, float]], weight: float) -> dict[str, float]:
+def reference(
+    dense: list[tuple[str, float]], text: list[tuple[str, float]], weight: float
+) -> dict[str, float]:
     def normalised(hits: list[tuple[str, float]]) -> dict[str, float]:
         scores = [score for _, score in hits]
         low, high = min(scores, default=0), max(scores, default=0)
@@ -38,7 +40,9 @@ def test_it_is_the_weighted_sum_of_normalised_scores(
     found = fuse(frame(dense), frame(text), weight)
     expected = reference(dense, text, weight)
     assert dict(zip(found["chunk_id"], found["score"], strict=True)) == pytest.approx(expected)
-    order = sorted(zip(found["score"], found["chunk_id"], strict=True), key=lambda hit: (-hit[0], hit[1]))
+    order = sorted(
+        zip(found["score"], found["chunk_id"], strict=True), key=lambda hit: (-hit[0], hit[1])
+    )
     assert [name for _, name in order] == found["chunk_id"].to_list()
 
 

@@ -25,7 +25,9 @@ def shard(**changes: object) -> ShardFacts:
             }
         ),
         "chunks": pl.DataFrame({"document_id": ["d/1", "d/1", "d/4"], "chunk_id": ["a", "b", "c"]}),
-        "indexed": pl.DataFrame({"document_id": ["d/1", "d/1", "d/4"], "chunk_id": ["a", "b", "c"]}),
+        "indexed": pl.DataFrame(
+            {"document_id": ["d/1", "d/1", "d/4"], "chunk_id": ["a", "b", "c"]}
+        ),
         "rows_in_index": 3,
     }
     return ShardFacts(**(facts | changes))  # type: ignore[arg-type]
@@ -40,12 +42,31 @@ def test_a_sound_shard_is_conserved() -> None:
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"listed": pl.DataFrame({"document_id": ["d/1", "d/2", "d/3"]})}, "1 states have no document"),
-        ({"listed": pl.DataFrame({"document_id": [f"d/{i}" for i in range(1, 6)]})}, "1 listed documents have no state"),
-        ({"indexed": pl.DataFrame({"document_id": ["d/1", "d/4"], "chunk_id": ["a", "c"]})}, "1 chunks are not indexed"),
-        ({"indexed": pl.DataFrame({"document_id": ["d/1"] * 2 + ["d/4", "d/9"], "chunk_id": list("abcx")})}, "belong to no live document"),
+        (
+            {"listed": pl.DataFrame({"document_id": ["d/1", "d/2", "d/3"]})},
+            "1 states have no document",
+        ),
+        (
+            {"listed": pl.DataFrame({"document_id": [f"d/{i}" for i in range(1, 6)]})},
+            "1 listed documents have no state",
+        ),
+        (
+            {"indexed": pl.DataFrame({"document_id": ["d/1", "d/4"], "chunk_id": ["a", "c"]})},
+            "1 chunks are not indexed",
+        ),
+        (
+            {
+                "indexed": pl.DataFrame(
+                    {"document_id": ["d/1"] * 2 + ["d/4", "d/9"], "chunk_id": list("abcx")}
+                )
+            },
+            "belong to no live document",
+        ),
         ({"rows_in_index": 4}, "the index holds 4 rows"),
-        ({"chunks": pl.DataFrame({"document_id": ["d/1", "d/1"], "chunk_id": ["a", "b"]})}, "with words have no chunk"),
+        (
+            {"chunks": pl.DataFrame({"document_id": ["d/1", "d/1"], "chunk_id": ["a", "b"]})},
+            "with words have no chunk",
+        ),
     ],
 )
 def test_a_loss_is_named(changes: dict[str, object], expected: str) -> None:
@@ -96,7 +117,10 @@ def test_ann_recall_is_the_mean_share_found() -> None:
 
 def test_quarantine_share_counts_and_gives_reasons() -> None:
     states = pl.DataFrame(
-        {"status": ["parsed", "quarantined", "quarantined", "empty"], "error_kind": [None, "malformed", "malformed", None]}
+        {
+            "status": ["parsed", "quarantined", "quarantined", "empty"],
+            "error_kind": [None, "malformed", "malformed", None],
+        }
     )
     assert quarantine_share(states, 0.5).passed
     gate = quarantine_share(states, 0.4)

@@ -29,8 +29,13 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 def candidate(registry: Registry, **changes: object) -> Release:
     values = {
-        "table_name": "chunks_x", "lance_version": 3, "fingerprints": {"index": "f"},
-        "partitions": {"docs": "digest"}, "documents": 2, "chunks": 5, "manifest_sha256": "0" * 64,
+        "table_name": "chunks_x",
+        "lance_version": 3,
+        "fingerprints": {"index": "f"},
+        "partitions": {"docs": "digest"},
+        "documents": 2,
+        "chunks": 5,
+        "manifest_sha256": "0" * 64,
         "run_id": "run",
     }
     return registry.add_candidate(**(values | changes))  # type: ignore[arg-type]
@@ -64,7 +69,10 @@ def test_a_candidate_that_a_crash_left_behind_is_rejected(url: str, tmp_path: Pa
     registry = Registry(open_database(url, tmp_path))
     candidate(registry)
     candidate(registry)
-    assert [(item.id, item.status) for item in registry.all()] == [(2, "candidate"), (1, "rejected")]
+    assert [(item.id, item.status) for item in registry.all()] == [
+        (2, "candidate"),
+        (1, "rejected"),
+    ]
 
 
 def test_two_live_releases_are_impossible(url: str, tmp_path: Path) -> None:
@@ -73,7 +81,9 @@ def test_two_live_releases_are_impossible(url: str, tmp_path: Path) -> None:
     registry.promote(candidate(registry).id, {})
     other = candidate(registry)
     with pytest.raises(sa.exc.IntegrityError), engine.begin() as connection:
-        connection.execute(sa.update(releases).where(releases.c.id == other.id).values(status="live"))
+        connection.execute(
+            sa.update(releases).where(releases.c.id == other.id).values(status="live")
+        )
 
 
 def test_the_migrations_make_what_the_code_expects(url: str, tmp_path: Path) -> None:

@@ -18,9 +18,20 @@ def raw(documents: dict[str, list[str]]) -> pl.DataFrame:
     """A manifest from document ids to ACLs."""
     rows = [
         {
-            "document_id": name, "source": "docs", "uri": f"file:///{name}", "media_type": "text/markdown",
-            "size_bytes": 1, "modified_at": MOMENT, "content_sha256": "c" * 64, "title": None, "acl": acl,
-            "attributes": "{}", "signature": "s", "problem_kind": None, "problem": None, "run_id": "r",
+            "document_id": name,
+            "source": "docs",
+            "uri": f"file:///{name}",
+            "media_type": "text/markdown",
+            "size_bytes": 1,
+            "modified_at": MOMENT,
+            "content_sha256": "c" * 64,
+            "title": None,
+            "acl": acl,
+            "attributes": "{}",
+            "signature": "s",
+            "problem_kind": None,
+            "problem": None,
+            "run_id": "r",
         }
         for name, acl in documents.items()
     ]
@@ -31,11 +42,24 @@ def parsed(documents: dict[str, str | None], **changes: object) -> pl.DataFrame:
     """Parsed documents from ids to texts; ``None`` is a quarantined document."""
     rows = [
         {
-            "document_id": name, "content_sha256": "c" * 64, "status": "parsed" if text else "quarantined",
-            "title": name, "parser_title": None, "text": text, "text_sha256": "t" * 64,
-            "served_sha256": "c" * 64 if text else None, "page_starts": [], "parser": "test",
-            "parser_fingerprint": "p", "error_kind": None if text else "malformed", "error": None,
-            "attempts": 1, "attempted_at": MOMENT, "stale": False, "run_id": "r", **changes,
+            "document_id": name,
+            "content_sha256": "c" * 64,
+            "status": "parsed" if text else "quarantined",
+            "title": name,
+            "parser_title": None,
+            "text": text,
+            "text_sha256": "t" * 64,
+            "served_sha256": "c" * 64 if text else None,
+            "page_starts": [],
+            "parser": "test",
+            "parser_fingerprint": "p",
+            "error_kind": None if text else "malformed",
+            "error": None,
+            "attempts": 1,
+            "attempted_at": MOMENT,
+            "stale": False,
+            "run_id": "r",
+            **changes,
         }
         for name, text in documents.items()
     ]
@@ -46,10 +70,20 @@ def chunks(texts: dict[str, list[str]]) -> pl.DataFrame:
     """Chunks from document ids to passages."""
     rows = [
         {
-            "chunk_id": f"{name}#{text}", "document_id": name, "ordinal": number, "text": text,
-            "heading_path": ["Top"], "char_start": number * 100, "char_end": number * 100 + len(text),
-            "page_first": None, "page_last": None, "token_count": 3, "embed_text": f"{name} {text}",
-            "embed_sha256": f"e-{name}-{text}", "text_sha256": "t" * 64, "run_id": "r",
+            "chunk_id": f"{name}#{text}",
+            "document_id": name,
+            "ordinal": number,
+            "text": text,
+            "heading_path": ["Top"],
+            "char_start": number * 100,
+            "char_end": number * 100 + len(text),
+            "page_first": None,
+            "page_last": None,
+            "token_count": 3,
+            "embed_text": f"{name} {text}",
+            "embed_sha256": f"e-{name}-{text}",
+            "text_sha256": "t" * 64,
+            "run_id": "r",
         }
         for name, passages in texts.items()
         for number, text in enumerate(passages)
@@ -61,7 +95,7 @@ def rows(texts: dict[str, list[str]], partition: str = "docs", run_id: str = "ru
     """Index rows of public documents with these passages."""
     return index_rows(
         raw({name: ["public"] for name in texts}),
-        parsed({name: "text" for name in texts}),
+        parsed(dict.fromkeys(texts, "text")),
         chunks(texts),
         partition,
         run_id,
@@ -71,9 +105,7 @@ def rows(texts: dict[str, list[str]], partition: str = "docs", run_id: str = "ru
 def with_vectors(frame: pl.DataFrame) -> pl.DataFrame:
     """Give every row a unit vector that depends on its embedded text only."""
     vectors = np.stack([vector_of(item) for item in frame["embed_sha256"]]) if frame.height else []
-    return frame.with_columns(
-        pl.Series("vector", vectors, dtype=pl.Array(pl.Float32, DIMENSIONS))
-    )
+    return frame.with_columns(pl.Series("vector", vectors, dtype=pl.Array(pl.Float32, DIMENSIONS)))
 
 
 def vector_of(text: str) -> np.ndarray:

@@ -12,7 +12,10 @@ TEXTS = {"docs/a": ["one", "two"], "docs/b": ["three"]}
 def test_a_row_joins_chunk_document_and_manifest() -> None:
     row = rows(TEXTS).row(0, named=True)
     assert (row["document_id"], row["title"], row["acl"], row["partition"]) == (
-        "docs/a", "docs/a", ["public"], "docs",
+        "docs/a",
+        "docs/a",
+        ["public"],
+        "docs",
     )
     assert row["content_sha256"] == "c" * 64
 
@@ -20,14 +23,18 @@ def test_a_row_joins_chunk_document_and_manifest() -> None:
 def test_documents_that_may_not_serve_have_no_rows() -> None:
     manifest = raw({"docs/a": ["public"]})
     texts = parsed({"docs/a": "text", "docs/b": "text"})
-    assert index_rows(manifest, texts, chunks(TEXTS), "docs", "run")["document_id"].unique().to_list() == ["docs/a"]
+    assert index_rows(manifest, texts, chunks(TEXTS), "docs", "run")[
+        "document_id"
+    ].unique().to_list() == ["docs/a"]
     quarantined = parsed({"docs/a": None})
     assert index_rows(manifest, quarantined, chunks(TEXTS), "docs", "run").is_empty()
 
 
 def test_a_stale_document_serves_its_older_version() -> None:
     stale = parsed({"docs/a": "old text"}, status="quarantined", stale=True, served_sha256="0" * 64)
-    found = index_rows(raw({"docs/a": ["public"]}), stale, chunks({"docs/a": ["old"]}), "docs", "run")
+    found = index_rows(
+        raw({"docs/a": ["public"]}), stale, chunks({"docs/a": ["old"]}), "docs", "run"
+    )
     assert found["content_sha256"].to_list() == ["0" * 64]
     assert found["stale"].to_list() == [True]
 
@@ -35,7 +42,10 @@ def test_a_stale_document_serves_its_older_version() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"acl": ["people"]}, {"acl": []}, {"attributes": '{"a":1}'}, {"uri": "file:///elsewhere"},
+        {"acl": ["people"]},
+        {"acl": []},
+        {"attributes": '{"a":1}'},
+        {"uri": "file:///elsewhere"},
         {"media_type": "text/html"},
     ],
 )
@@ -53,7 +63,9 @@ def test_the_hash_notices_metadata(change: dict[str, object]) -> None:
 
 def test_acls_that_join_alike_are_told_apart() -> None:
     def digest(acl: list[str]) -> str:
-        found = index_rows(raw({"docs/a": acl}), parsed({"docs/a": "t"}), chunks({"docs/a": ["x"]}), "docs", "r")
+        found = index_rows(
+            raw({"docs/a": acl}), parsed({"docs/a": "t"}), chunks({"docs/a": ["x"]}), "docs", "r"
+        )
         return str(found["row_sha256"][0])
 
     assert len({digest(["a", "b"]), digest(["ab"]), digest(["a b"]), digest([]), digest([""])}) >= 4

@@ -104,7 +104,9 @@ SHARDS = st.dictionaries(
 
 
 @given(st.lists(st.tuples(st.sampled_from(["p", "q"]), SHARDS), max_size=6))
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_any_history_ends_in_the_last_state(
     tmp_path_factory: pytest.TempPathFactory, history: list[tuple[str, dict[str, list[str]]]]
 ) -> None:
