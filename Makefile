@@ -46,7 +46,7 @@ demo: install ## Ingest the sample handbook, release it, ask questions
 	RAG_HOME=$(DEMO) $(BIN)/ragline status
 	@echo "== Questions, answered with citations"
 	RAG_HOME=$(DEMO) $(BIN)/ragline ask "How much may a room in London cost me per night on a trip in May 2026?"
-	RAG_HOME=$(DEMO) $(BIN)/ragline ask "Wohin gehen wir in Lüderhafen, wenn der Feueralarm losgeht?"
+	RAG_HOME=$(DEMO) $(BIN)/ragline ask "What should I do when my laptop is stolen?"
 	@echo "== Next: 'make ui' shows the lineage graph; README.md tells how to ingest your own folder"
 
 test: install ## Run the whole test suite

@@ -9,7 +9,7 @@ question, lengths in characters, as published (chunking_evaluation, ``base_evalu
 * precision omega: the same for all passages that hold evidence, as if retrieval were perfect;
 * IoU: evidence inside retrieved passages / (all retrieved text + evidence that was missed).
 
-Run: ``python benchmarks/chunking.py [--splitters structure,fixed] [--sizes 100,150,200,250]``.
+Run: ``python -m benchmarks.chunking [--splitters structure,fixed] [--sizes 100,150,200,250]``.
 """
 
 import argparse

@@ -9,7 +9,7 @@ The start of the processes is included everywhere.
 Corpora: ``parse`` is all of it, ``office`` its PDF, Office, mail and e-book files (where kreuzberg
 does all the work), ``handbook`` the Markdown files of a company handbook.
 
-Run: ``python benchmarks/parsing.py [--runs 3] [--json]``.
+Run: ``python -m benchmarks.parsing [--runs 3] [--json]``.
 """
 
 import argparse

@@ -7,6 +7,7 @@ imports what it needs when it runs.
 import os
 import sys
 import traceback
+from pathlib import Path
 from typing import Any, NoReturn
 
 import typer
@@ -42,7 +43,7 @@ def main(arguments: list[str] | None = None) -> Any:
         typer.echo("Interrupted; nothing is lost: the next run goes on from here.", err=True)
         sys.exit(130)
     except Exception as error:
-        known = explained_error(error)
+        known = explained_error(error, Path(os.environ.get("RAG_HOME") or ".ragline"))
         if known is None:
             raise
         fail(known, as_json="--json" in arguments)
@@ -59,7 +60,7 @@ def entry() -> NoReturn:
         main()
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - nothing may get past: the process ends below
         traceback.print_exc()
         code = 1
     sys.stdout.flush()

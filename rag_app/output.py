@@ -31,6 +31,17 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
     Console().print(table)
 
 
+def print_passage(heading: str, place: str, text: str) -> None:
+    """Print one passage: a heading, where it is from, and the text, wrapped and indented."""
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    console.print(Text.assemble((heading, "bold"), "  ", (place, "cyan")))
+    console.print(Padding(Text(text), (0, 0, 1, 4)))
+
+
 def fail(error: RaglineError, *, as_json: bool, code: int = 1) -> NoReturn:
     """Show an error and end with a non-zero exit code."""
     if as_json:

@@ -33,7 +33,7 @@ Deploy = Callable[..., Path]
 
 
 @pytest.fixture
-def deploy(tmp_path: Path, model_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deploy]:
+def deploy(tmp_path: Path, model_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Deploy:
     """Make the working folder of a deployment: ``deploy(toml)`` writes its settings and enters it."""
 
     def make(toml: str = "", name: str = "deployment") -> Path:
@@ -52,7 +52,7 @@ def deploy(tmp_path: Path, model_cache: Path, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.delenv("DAGSTER_HOME", raising=False)
         return folder
 
-    yield make
+    return make
 
 
 DEFAULT_SETTINGS = """

@@ -4,9 +4,11 @@ from typing import Annotated
 
 import typer
 
-from rag_app.output import AsJson, Groups, print_json, print_table
+from rag_app.output import AsJson, Groups, print_json, print_passage
 
 Release = Annotated[int, typer.Option("--release", help="Ask this release; default the live one.")]
+
+SHOWN = 300  # characters of a passage on a terminal
 
 
 def search(
@@ -22,21 +24,13 @@ def search(
     if as_json:
         print_json({"release": engine.release_info(), "hits": [hit.to_dict() for hit in hits]})
         return
-    rows = [
-        (
-            f"{hit.score:.3f}",
-            hit.document_id,
-            hit.page_first,
-            " › ".join(hit.heading_path),
-            " ".join(hit.text.split())[:160],
-        )
-        for hit in hits
-    ]
-    print_table(
-        f"Release {engine.release_info()['id']}",
-        ["score", "document", "page", "section", "text"],
-        rows,
-    )
+    for number, hit in enumerate(hits, start=1):
+        place = hit.document_id + (f", page {hit.page_first}" if hit.page_first else "")
+        section = " › ".join(hit.heading_path)
+        text = " ".join(hit.text.split())
+        text = text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+        print_passage(f"{number}. {hit.title}", f"{place}  {section}  {hit.score:.2f}", text)
+    typer.echo(f"{len(hits)} passages from release {engine.release_info()['id']}")
 
 
 def ask(

@@ -174,7 +174,7 @@ def _serve(pipe: Any) -> None:
             return
         try:
             pipe.send(validate_table(table, contract))
-        except Exception as error:  # whatever it is, the run is told, not this process
+        except Exception as error:  # noqa: BLE001 - whatever it is, the run is told
             pipe.send(f"{type(error).__name__}: {error}")
 
 

@@ -47,17 +47,17 @@ def execute_stage(
     run = stage_run(context, platform)
     name = context.asset_key.to_user_string()
     doing = f"materializing {name} of '{run.partition}'"
-    with explained(), platform.lock(f"shard-{run.partition}", doing=doing, timeout=900):
+    with explained(platform), platform.lock(f"shard-{run.partition}", doing=doing, timeout=900):
         return materialized(stage(run))
 
 
 @contextmanager
-def explained() -> Iterator[None]:
+def explained(platform: Platform) -> Iterator[None]:
     """Show an error that is meant for people as such in the UI, without a traceback."""
     try:
         yield
     except Exception as error:
-        known = explained_error(error)
+        known = explained_error(error, platform.state_path)
         if known is None:
             raise
         raise dg.Failure(description=str(known)) from error

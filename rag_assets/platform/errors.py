@@ -1,5 +1,9 @@
 """Errors a person may meet. Each says what happened and what to do next."""
 
+from pathlib import Path
+
+ALMOST_FULL_BYTES = 1_000_000
+
 
 class RaglineError(Exception):
     """Base of every error that is shown to a person without a traceback.
@@ -72,11 +76,16 @@ class NoRelease(RaglineError):
     """There is no released index to read from yet."""
 
 
-def explained_error(error: BaseException) -> RaglineError | None:
+def explained_error(error: BaseException, home: Path) -> RaglineError | None:
     """The error for people that an error of a library stands for, if we know it.
 
     Disks fill up inside libraries too: SQLite, LanceDB and the operating system each say it in
-    their own words, somewhere in a chain of exceptions.
+    their own words, somewhere in a chain of exceptions; SQLite sometimes only speaks of an I/O
+    error, so the disk itself is asked as well.
+
+    Args:
+        error: what was raised.
+        home: the local state folder.
     """
     import errno
 
@@ -86,10 +95,20 @@ def explained_error(error: BaseException) -> RaglineError | None:
             return link
         full = isinstance(link, OSError) and link.errno in (errno.ENOSPC, errno.EDQUOT)
         words = ("database or disk is full", "No space left on device", "os error 28")
-        if full or any(word in str(link) for word in words):
+        unclear = "disk I/O error" in str(link) and _almost_full(home)
+        if full or unclear or any(word in str(link) for word in words):
             return StorageFull(
                 "No space left on the disk of RAG_HOME; nothing was half-written.",
                 "Free some space (or move RAG_HOME) and run the command again.",
             )
         link = link.__cause__ or link.__context__
     return None
+
+
+def _almost_full(folder: Path) -> bool:
+    import shutil
+
+    try:
+        return shutil.disk_usage(folder).free < ALMOST_FULL_BYTES
+    except OSError:
+        return False

@@ -88,7 +88,7 @@ class LocalStorage:
                 if durable:
                     with open(temporary, "rb+") as file:
                         os.fsync(file.fileno())
-                os.replace(temporary, target)
+                temporary.replace(target)
             finally:
                 temporary.unlink(missing_ok=True)
 

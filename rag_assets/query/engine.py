@@ -73,7 +73,7 @@ class QueryEngine:
         started = time.perf_counter()
         hits, vector = self._search(question, caller, limit)
         searched = time.perf_counter()
-        text, citations = answer_by_quoting(vector, hits, self._encoder)
+        text, citations = answer_by_quoting(question, vector, hits, self._encoder)
         answered = time.perf_counter()
         return Answer(
             answer_id=uuid.uuid4().hex,

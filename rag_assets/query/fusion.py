@@ -5,6 +5,10 @@ Source: Bruch, Gai, Ingber, "An Analysis of Fusion Functions for Hybrid Retrieva
 
 import polars as pl
 
+SMALLEST_RANGE = (
+    1e-9  # scores closer than this are rounding, and would be divided by almost nothing
+)
+
 
 def fuse(dense: pl.DataFrame, full_text: pl.DataFrame, weight: float) -> pl.DataFrame:
     """Combine the legs of a hybrid search.
@@ -42,4 +46,5 @@ def fuse(dense: pl.DataFrame, full_text: pl.DataFrame, weight: float) -> pl.Data
 def _normalised(name: str) -> pl.Expr:
     """Min–max to [0, 1]; where all scores are equal they are all the best there is."""
     low, high = pl.col(name).min(), pl.col(name).max()
-    return pl.when(high > low).then((pl.col(name) - low) / (high - low)).otherwise(1.0)
+    different = (high - low) > SMALLEST_RANGE
+    return pl.when(different).then((pl.col(name) - low) / (high - low)).otherwise(1.0)

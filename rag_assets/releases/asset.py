@@ -41,7 +41,7 @@ def release_asset(settings: Settings) -> dg.AssetsDefinition:
         A candidate is promoted when every gate passes; otherwise the registry records why not and
         the live release keeps serving.
         """
-        with explained():
+        with explained(platform):
             promotion = release_candidate(platform, context.run_id)
         yield _described(promotion)
 

@@ -84,10 +84,10 @@ def release_candidate(
     partitions = expected_partitions(platform)
     with platform.lock("index-write", doing="releasing the index", timeout=900):
         live = registry.live()
-        if live is not None and (live.table_name, live.partitions) == (name, partitions):
-            return Promotion(live, (), False, time.perf_counter() - started)
         dimensions = make_encoder(platform.settings.encoder, platform.state_path).dimensions
         table = IndexTable(platform.lancedb_uri, name, dimensions, platform.storage_options)
+        if live is not None and _is_current(live, table, name, partitions):
+            return Promotion(live, (), False, time.perf_counter() - started)
         table.prepare()
         shards = {shard: _facts(platform, table, shard, name) for shard in partitions}
         candidate = registry.add_candidate(
@@ -113,6 +113,12 @@ def release_candidate(
     release = registry.get(candidate.id)
     assert release is not None
     return Promotion(release, tuple(gates), True, time.perf_counter() - started)
+
+
+def _is_current(live: Release, table: IndexTable, name: str, partitions: dict[str, str]) -> bool:
+    """Whether the live release is what the tables say, and its version is still there."""
+    same = (live.table_name, live.partitions) == (name, partitions)
+    return same and table.tags().get(live.tag) == live.lance_version
 
 
 def _judge(platform: Platform, table: IndexTable, shards: dict[str, ShardFacts]) -> list[Gate]:

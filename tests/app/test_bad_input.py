@@ -96,7 +96,7 @@ def test_a_second_ingest_at_the_same_time_is_refused(documents: Path) -> None:
         second = ragline("ingest")
         assert first.poll() is None, "the first ingest ended too soon for this test"
         assert_refused(second, f"process {first.pid}", "Wait")
-        output, errors = first.communicate(timeout=300)
+        _, errors = first.communicate(timeout=300)
     assert first.returncode == 0, errors
     assert ragline("status", "--json").json["documents"]["indexed"] == 401
 

@@ -299,6 +299,27 @@ def test_sharding_anew_moves_documents_without_embedding(
     assert run_stages(sharded) == {}
 
 
+def test_a_lost_index_is_built_again_without_embedding(platform: Platform) -> None:
+    Path("documents/heating.md").write_text(LONG)
+    run_stages(platform)
+    before = served(platform)
+    shutil.rmtree(".ragline/lancedb")
+    done = run_stages(platform, "second")
+    assert facts(done, "embeddings")["embedded"] == 0
+    assert_frame_equal(served(platform), before)
+    assert run_stages(platform) == {}
+
+
+def test_a_lost_table_is_built_again(platform: Platform) -> None:
+    Path("documents/heating.md").write_text(LONG)
+    run_stages(platform)
+    before = served(platform)
+    for stage in ("parsed_documents", "chunks", "embeddings", "vector_index", "raw_documents"):
+        Path(f".ragline/tables/{stage}/docs.parquet").unlink()
+        run_stages(platform, stage)
+        assert_frame_equal(served(platform), before)
+
+
 def test_a_source_that_is_no_longer_configured_leaves_the_index(platform: Platform) -> None:
     Path("documents/heating.md").write_text(LONG)
     Path("more").mkdir()

@@ -72,9 +72,14 @@ def test_a_damaged_table_says_what_to_do(tmp_path: Path) -> None:
 def test_a_write_that_fails_leaves_the_old_bytes(tmp_path: Path) -> None:
     storage = LocalStorage(tmp_path)
     storage.write("file", b"old")
-    with pytest.raises(ZeroDivisionError), storage.writing("file") as temporary:
-        temporary.write_bytes(b"half")
-        raise ZeroDivisionError
+
+    def write_half() -> None:
+        with storage.writing("file") as temporary:
+            temporary.write_bytes(b"half")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write_half()
     assert storage.read("file") == b"old"
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 

@@ -24,7 +24,9 @@ def reference(
     def normalised(hits: list[tuple[str, float]]) -> dict[str, float]:
         scores = [score for _, score in hits]
         low, high = min(scores, default=0), max(scores, default=0)
-        return {name: (score - low) / (high - low) if high > low else 1.0 for name, score in hits}
+        return {
+            name: (score - low) / (high - low) if high - low > 1e-9 else 1.0 for name, score in hits
+        }
 
     left, right = normalised(dense), normalised(text)
     return {
