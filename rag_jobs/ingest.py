@@ -140,6 +140,7 @@ def _run(
             for stage in STAGES:
                 platform.tables.drop(stage, shard.partition)
     sync_partitions(instance, SOURCE_SHARDS, configured)
+    platform.contracts.close()  # the gates do not need it, and it holds a few hundred megabytes
     if summary.failed:
         return
     result = _execute(platform, instance, "promote", None, full)

@@ -28,6 +28,7 @@ def run_embeddings(run: StageRun) -> StageOutcome:
     schema = embeddings_schema(encoder.dimensions)
     previous = platform.tables.read(ASSET, run.partition, schema)
     known = schema.to_frame() if run.full else previous
+    expected = chunks.unique("embed_sha256").join(known, on="embed_sha256", how="anti").height
     update = embed_chunks(
         known,
         chunks,
@@ -35,7 +36,7 @@ def run_embeddings(run: StageRun) -> StageOutcome:
         elsewhere=lambda hashes: _other_shards(run, encoder, hashes),
         keep_unused=timedelta(days=platform.settings.encoder.keep_unused_days),
         now=run.now,
-        progress=run.progress(ASSET),
+        progress=run.progress(ASSET, expected),
     )
     seconds = time.perf_counter() - started
     facts = {

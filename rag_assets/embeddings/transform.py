@@ -58,7 +58,7 @@ def embed_chunks(
             a document that moved between shards then costs nothing.
         keep_unused: how long vectors stay that no chunk uses.
         now: the time of this run, UTC.
-        progress: called with the number of texts encoded so far.
+        progress: called with the number of texts encoded since the last call.
 
     Returns:
         The new table and the counts.

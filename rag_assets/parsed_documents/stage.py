@@ -11,7 +11,7 @@ from rag_assets.raw_documents.blobs import Blobs
 from rag_assets.raw_documents.schema import RAW_DOCUMENTS
 
 from .schema import PARSED_DOCUMENTS
-from .transform import parse_documents, parsed_digest, parser_fingerprint
+from .transform import parse_documents, parse_pending, parsed_digest, parser_fingerprint
 
 ASSET = "parsed_documents"
 
@@ -31,7 +31,7 @@ def run_parsed_documents(run: StageRun) -> StageOutcome:
         run_id=run.run_id,
         now=run.now,
         full=run.full,
-        progress=run.progress(ASSET),
+        progress=run.progress(ASSET, parse_pending(previous, raw, settings, run.now)),
     )
     statuses = update.frame["status"]
     facts = {

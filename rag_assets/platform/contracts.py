@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .errors import ContractError
+from .processes import end_with_parent, release_memory
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,7 @@ class ContractRunner:
 
 def _serve(pipe: Any) -> None:
     """The worker: import first, then answer until the other end is closed."""
+    end_with_parent()
     _quiet()
     import multiprocessing
 
@@ -176,12 +178,10 @@ def _serve(pipe: Any) -> None:
             pipe.send(validate_table(table, contract))
         except Exception as error:  # noqa: BLE001 - whatever it is, the run is told
             pipe.send(f"{type(error).__name__}: {error}")
+        release_memory()
 
 
 def _quiet() -> None:
-    from .processes import end_with_parent
-
-    end_with_parent()
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("TQDM_DISABLE", "1")
 

@@ -16,6 +16,7 @@ from .contracts import Expectation, Outcome, Validation
 from .errors import explained_error
 from .fingerprint import fingerprint
 from .platform import Platform
+from .processes import release_memory
 from .stage import StageOutcome, StageRun
 
 SOURCE_SHARDS = dg.DynamicPartitionsDefinition(name="source_shards")
@@ -48,7 +49,10 @@ def execute_stage(
     name = context.asset_key.to_user_string()
     doing = f"materializing {name} of '{run.partition}'"
     with explained(platform), platform.lock(f"shard-{run.partition}", doing=doing, timeout=900):
-        return materialized(stage(run))
+        outcome = stage(run)
+    # a stage's tables are gone now: the next one should not have to fit beside them
+    release_memory()
+    return materialized(outcome)
 
 
 @contextmanager

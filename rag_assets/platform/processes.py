@@ -8,6 +8,13 @@ import sys
 PR_SET_PDEATHSIG = 1
 
 
+def release_memory() -> None:
+    """Give freed memory back to the system (glibc keeps it otherwise; elsewhere it does nothing)."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 def end_with_parent() -> None:
     """Ask the kernel to end this process when its parent dies, even by ``kill -9`` (Linux only).
 

@@ -41,8 +41,15 @@ class StageRun:
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def progress(self, stage: str, total: int = 0) -> Callable[[int], None]:
-        """A counter for a pure function that knows nothing of stages."""
-        return lambda done: self.report(Report(stage, self.partition, done, total))
+        """A counter for a pure function that knows nothing of stages: told how many more are done."""
+        done = 0
+
+        def count(more: int) -> None:
+            nonlocal done
+            done += more
+            self.report(Report(stage, self.partition, done, total))
+
+        return count
 
     def stamp(self, digest: str, upstream: str, fingerprint: str, **facts: Any) -> Stamp:
         """The stamp of a table that this run writes."""

@@ -84,7 +84,7 @@ def update_manifest(
         max_bytes: larger documents are a problem, and are not read.
         run_id: of this run.
         full: read every document, whatever its signature.
-        progress: called with the number of documents done so far.
+        progress: called with 1 after each document.
 
     Returns:
         The next manifest and the counts.
@@ -108,7 +108,7 @@ def update_manifest(
         changed += old is not None and not same_substance(old, row)
         rows[document_id] = row
         if progress is not None:
-            progress(len(rows))
+            progress(1)
     for document_id, old in _kept(before, listing):
         rows[document_id] = old
     return _summary(before, rows, changed, reader.bytes_read)
