@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rag_assets.platform.errors import RaglineError
+from rag_assets.encoders import make_encoder
 from rag_assets.platform.platform import Platform
 from rag_assets.releases.registry import Registry, Release
 
@@ -25,10 +25,6 @@ COUNTED = (
     "embedded",
     "embedding_cache_hits",
 )
-
-
-class IngestFailed(RaglineError):
-    """Some shard's run or the release did not succeed; the live release keeps serving."""
 
 
 @dataclass
@@ -117,6 +113,10 @@ def ingest(
 def _run(
     platform: Platform, pending: Pending, shards: list[ShardPending], full: bool, summary: Summary
 ) -> None:
+    started = time.perf_counter()
+    # before anything large is in memory: the first export of a model takes a gigabyte of its own
+    make_encoder(platform.settings.encoder, platform.state_path).prepare()
+    summary.seconds["prepare_encoder"] = time.perf_counter() - started
     platform.contracts.warm_up()
     started = time.perf_counter()
     from rag_assets.platform.dagster_bridge import SOURCE_SHARDS

@@ -73,6 +73,11 @@ class CompiledEncoder:
     def max_tokens(self) -> int:
         return self._model.max_tokens
 
+    def prepare(self) -> None:
+        """Export the model if that was not done yet: 20 seconds and a gigabyte, elsewhere."""
+        verify_weights(self._model, self._state_path)
+        ensure_exported(self._model, self._source, self._state_path, self.fingerprint)
+
     def warm_up(self) -> None:
         """Export the model if that was not done yet, and load it."""
         self._load()

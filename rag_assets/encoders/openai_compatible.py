@@ -97,6 +97,9 @@ class OpenAICompatibleEncoder:
     def max_tokens(self) -> int:
         return self._settings.max_input_tokens or DEFAULT_MAX_TOKENS
 
+    def prepare(self) -> None:
+        """Nothing is done once."""
+
     def warm_up(self) -> None:
         """Ask the endpoint for one vector."""
         self.encode(["warm up"])

@@ -73,6 +73,9 @@ class SentenceTransformerEncoder:
     def max_tokens(self) -> int:
         return self._found.max_tokens
 
+    def prepare(self) -> None:
+        """Nothing is done once."""
+
     def warm_up(self) -> None:
         """Import the library and load the model."""
         with self._using:

@@ -68,10 +68,6 @@ class IndexUnavailable(RaglineError):
     """The vector index cannot be opened or disagrees with what the platform recorded."""
 
 
-class ReleaseRejected(RaglineError):
-    """A candidate did not pass its gates; the live release keeps serving."""
-
-
 class NoRelease(RaglineError):
     """There is no released index to read from yet."""
 

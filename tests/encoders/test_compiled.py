@@ -130,3 +130,14 @@ def test_models_can_be_freed_at_any_time(compiled: CompiledEncoder, encoder_stat
             yield CompiledEncoder(MINILM, encoder_state, batch_size=1).encode(["a b c"] * 6)
 
     assert all(vectors.shape == (6, 384) for vectors in use())
+
+
+def test_preparing_again_loads_nothing(compiled: CompiledEncoder, encoder_state: Path) -> None:
+    compiled.prepare()
+    code = (
+        "import sys; from pathlib import Path; from rag_assets.encoders.compiled import CompiledEncoder; "
+        f"CompiledEncoder('all-MiniLM-L6-v2', Path({str(encoder_state)!r})).prepare(); "
+        "print([name for name in ('torch', 'openvino', 'numpy') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
