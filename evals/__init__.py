@@ -1,0 +1,1 @@
+"""How good is it? Golden questions, metrics, judges, gates and costs will live here."""

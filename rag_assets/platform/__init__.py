@@ -1,0 +1,1 @@
+"""The ground floor: settings, storage, tables, database, locks, contracts, the bridge to Dagster."""

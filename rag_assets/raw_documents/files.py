@@ -8,13 +8,12 @@ never seen; a ``<name>.meta.toml`` is shown as the sidecar of ``<name>``, never 
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from rag_assets.platform.errors import SourceUnavailable
-from rag_assets.platform.storage import TEMPORARY_SUFFIX, is_url
+from rag_assets.platform.storage import TEMPORARY_SUFFIX
 
 from .base import Problem
 
@@ -86,37 +85,6 @@ class SingleFile(Protocol):
     def read_range(self, start: int, length: int) -> bytes:
         """The bytes from ``start``; fewer than ``length`` when the file has become shorter."""
         ...
-
-
-def open_tree(path: str, storage_options: Mapping[str, str]) -> FileTree:
-    """The tree of files at a local path or an object-store URL."""
-    if is_url(path):
-        from rag_assets.platform.object_store import open_store
-
-        from .object_files import ObjectTree
-
-        return ObjectTree(open_store(path, storage_options), path)
-    from .local_files import LocalTree
-
-    return LocalTree(path.removeprefix("file://"))
-
-
-def open_single(path: str, storage_options: Mapping[str, str]) -> SingleFile:
-    """The file at a local path or an object-store URL."""
-    if is_url(path):
-        from rag_assets.platform.object_store import open_store
-
-        from .object_files import ObjectFile
-
-        folder, _, name = path.rstrip("/").rpartition("/")
-        if folder.endswith(":/") or folder.endswith("://") or not name:
-            raise SourceUnavailable(
-                f"{path} does not name a file.", "Set 'path' to the URL of a .jsonl object."
-            )
-        return ObjectFile(open_store(folder, storage_options), name, path)
-    from .local_files import LocalFile
-
-    return LocalFile(path.removeprefix("file://"))
 
 
 def is_ignored(name: str) -> bool:

@@ -126,8 +126,8 @@ def _keys(name: str, shards: int) -> list[str]:
 
 
 def _folder(name: str, settings: "SourceSettings", options: Mapping[str, str]) -> Source:
-    from .files import open_tree
     from .folder import FolderSource, source_defaults
+    from .open_files import open_tree
 
     defaults = source_defaults(name, settings.acl, settings.attributes)
     tree = open_tree(settings.path, options)
@@ -135,9 +135,9 @@ def _folder(name: str, settings: "SourceSettings", options: Mapping[str, str]) -
 
 
 def _jsonl(name: str, settings: "SourceSettings", options: Mapping[str, str]) -> Source:
-    from .files import open_single
     from .folder import source_defaults
     from .jsonl import JsonlSource
+    from .open_files import open_single
 
     defaults = source_defaults(name, settings.acl, settings.attributes)
     return JsonlSource(name, open_single(settings.path, options), defaults)
