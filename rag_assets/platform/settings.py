@@ -65,7 +65,7 @@ class ParsingSettings(_Section):
         default=3, ge=1, description="Attempts before a file is left in quarantine."
     )
     retry_seconds: float = Field(
-        default=300.0, ge=0, description="Wait before the first retry; doubles."
+        default=3600.0, ge=0, description="Wait before the first retry; doubles."
     )
 
 
