@@ -67,10 +67,11 @@ ui: install ## Open the Dagster UI of the demo (http://127.0.0.1:3000)
 
 up: ui ## Everything that serves, on this machine (until the HTTP API is there: the Dagster UI)
 
-lock: ## Pin the newest versions that pyproject.toml allows
+# The lock is for CPUs: what a CUDA build of torch asks for besides is left to that build.
+lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 	uv pip compile pyproject.toml --all-extras --python-version 3.11 --quiet --no-header \
 	  --no-annotate --no-emit-index-url --no-emit-find-links --output-file requirements.lock
-	sed -i -E 's/\+cpu$$//' requirements.lock
+	sed -i -E 's/\+cpu$$//; /^(nvidia|cuda)-|^triton=/d' requirements.lock
 
 clean: ## Remove the installation and all state
 	rm -rf $(VENV) .ragline .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
