@@ -8,9 +8,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import frontmatter
 import pytest
 from kreuzberg import ExtractionConfig, KreuzbergError, extract_file_sync
+
+from rag_assets.raw_documents.front_matter import read_front_matter
 
 SAMPLE = Path(__file__).parents[2] / "sample"
 HANDBOOK = SAMPLE / "handbook"
@@ -69,7 +70,7 @@ def declared_acl(path: Path) -> list[str]:
     if sidecar.exists():
         return list(tomllib.loads(sidecar.read_text(encoding="utf-8")).get("acl", []))
     if path.suffix == ".md":
-        return list(frontmatter.load(str(path)).metadata.get("acl", []))
+        return list((read_front_matter(path.read_bytes()) or {}).get("acl", []))
     return []
 
 
