@@ -102,16 +102,6 @@ class IndexReader:
         )
         return found.with_columns(score=pl.col("_score").cast(pl.Float64)).drop("_score")
 
-    def vectors(self, chunk_ids: list[str]) -> dict[str, Any]:
-        """The stored vectors of some chunks."""
-        if not chunk_ids:
-            return {}
-        listed = ", ".join("'" + item.replace("'", "''") + "'" for item in chunk_ids)
-        table = self._dataset.to_table(
-            columns=["chunk_id", "vector"], filter=f"chunk_id IN ({listed})"
-        )
-        return dict(zip(table["chunk_id"].to_pylist(), table["vector"].to_numpy(), strict=True))
-
     def documents(self) -> pl.DataFrame:
         """Columns document_id, content_sha256, chunks: the documents that this version serves."""
         table = self._dataset.to_table(columns=["document_id", "content_sha256"])
