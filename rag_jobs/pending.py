@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rag_assets.embeddings.transform import embeddings_fingerprint
 from rag_assets.encoders import Encoder, make_encoder
 from rag_assets.platform.errors import ConfigurationError, SourceChanged, SourceUnavailable
 from rag_assets.platform.platform import Platform
@@ -147,7 +148,7 @@ def _shard(
         "raw_documents": manifest_fingerprint(platform.settings, partition),
         "parsed_documents": fingerprints["parser"],
         "chunks": fingerprints["chunker"],
-        "embeddings": fingerprints["encoder"],
+        "embeddings": embeddings_fingerprint(encoder),
         "vector_index": index_table_name(fingerprints),
     }
     first = 0 if reasons else _first_stale(stamps, expected, reasons)

@@ -3,7 +3,9 @@
 from rag_assets.platform.contracts import Expectation, columns_are, matches, not_null
 
 CONTRACT = (
-    columns_are(["embed_sha256", "encoder", "vector", "unused_since"], "later stages name them"),
+    columns_are(
+        ["embed_sha256", "encoder", "vector", "unused_since", "run_id"], "later stages name them"
+    ),
     not_null("embed_sha256", "a vector without its text's hash is never found again"),
     not_null("encoder", "a vector of an unknown encoder must not be mixed with others"),
     matches("embed_sha256", r"^[0-9a-f]{64}$", "the hash joins vectors to chunks"),

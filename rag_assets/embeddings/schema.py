@@ -11,5 +11,6 @@ def embeddings_schema(dimensions: int) -> pl.Schema:
             "encoder": pl.String(),  # fingerprint of the encoder
             "vector": pl.Array(pl.Float32, dimensions),
             "unused_since": pl.Datetime("us", "UTC"),  # null while a chunk of the shard uses it
+            "run_id": pl.String(),  # the run that encoded it
         }
     )

@@ -13,7 +13,7 @@ from rag_assets.platform.stage import StageOutcome, StageRun, require_upstream, 
 from rag_assets.raw_documents.sources import parse_partition
 
 from .schema import embeddings_schema
-from .transform import embed_chunks, embeddings_digest, select_rows
+from .transform import embed_chunks, embeddings_digest, embeddings_fingerprint, select_rows
 
 ASSET = "embeddings"
 
@@ -36,6 +36,7 @@ def run_embeddings(run: StageRun) -> StageOutcome:
         elsewhere=lambda hashes: _other_shards(run, encoder, hashes),
         keep_unused=timedelta(days=platform.settings.encoder.keep_unused_days),
         now=run.now,
+        run_id=run.run_id,
         progress=run.progress(ASSET, expected),
     )
     seconds = time.perf_counter() - started
@@ -51,8 +52,8 @@ def run_embeddings(run: StageRun) -> StageOutcome:
         **{f"encoder_{key}": value for key, value in encoder.describe().items()},
     }
     digest = embeddings_digest(chunks, encoder.fingerprint)
-    stamp = run.stamp(digest, upstream.digest, encoder.fingerprint, **facts)
-    preview = ["embed_sha256", "encoder", "unused_since"]
+    stamp = run.stamp(digest, upstream.digest, embeddings_fingerprint(encoder), **facts)
+    preview = ["embed_sha256", "encoder", "unused_since", "run_id"]
     return write_table(run, ASSET, update.frame, previous, stamp, preview=preview)
 
 

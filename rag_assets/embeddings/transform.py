@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from rag_assets.encoders import Encoder
-from rag_assets.platform.fingerprint import frame_digest
+from rag_assets.platform.fingerprint import fingerprint, frame_digest
 
 from .schema import embeddings_schema
 
-STAGE_VERSION = 1
+STAGE_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ def embed_chunks(
     elsewhere: Callable[[list[str]], pl.DataFrame],
     keep_unused: timedelta,
     now: datetime,
+    run_id: str,
     progress: Callable[[int], None] | None = None,
 ) -> EmbedUpdate:
     """Bring a shard's vectors in step with its chunks.
@@ -58,6 +59,7 @@ def embed_chunks(
             a document that moved between shards then costs nothing.
         keep_unused: how long vectors stay that no chunk uses.
         now: the time of this run, UTC.
+        run_id: of this run, kept with what it encodes.
         progress: called with the number of texts encoded since the last call.
 
     Returns:
@@ -77,7 +79,7 @@ def embed_chunks(
         .join(missing, on="embed_sha256", how="semi")
     )
     missing = missing.join(borrowed, on="embed_sha256", how="anti").sort("embed_sha256")
-    computed = _encode(missing, encoder, schema, progress)
+    computed = _encode(missing, encoder, schema, run_id, progress)
 
     in_use = wanted["embed_sha256"].implode()
     known = pl.concat([own, borrowed, computed]).with_columns(
@@ -108,6 +110,7 @@ def _encode(
     missing: pl.DataFrame,
     encoder: Encoder,
     schema: pl.Schema,
+    run_id: str,
     progress: Callable[[int], None] | None,
 ) -> pl.DataFrame:
     if missing.is_empty():
@@ -119,9 +122,15 @@ def _encode(
             "encoder": [encoder.fingerprint] * missing.height,
             "vector": vectors,
             "unused_since": [None] * missing.height,
+            "run_id": [run_id] * missing.height,
         },
         schema=schema,
     )
+
+
+def embeddings_fingerprint(encoder: Encoder) -> str:
+    """The configuration of the stage: the encoder, and the columns it writes."""
+    return fingerprint({"encoder": encoder.fingerprint, "version": STAGE_VERSION})
 
 
 def embeddings_digest(chunks: pl.DataFrame, encoder_fingerprint: str) -> str:

@@ -1,10 +1,11 @@
 """Pure functions from the tables of a shard to the rows its part of the index must have."""
 
 import hashlib
+import json
 
 import polars as pl
 
-from .schema import INDEX_ROWS, PORTABLE_COLUMNS
+from .schema import INDEX_ROWS, PORTABLE_COLUMNS, PROVENANCE
 
 UNIT_SEPARATOR = "\x1f"
 RECORD_SEPARATOR = "\x1e"
@@ -12,7 +13,12 @@ NOTHING = "\x00"
 
 
 def index_rows(
-    raw: pl.DataFrame, parsed: pl.DataFrame, chunks: pl.DataFrame, partition: str, run_id: str
+    raw: pl.DataFrame,
+    parsed: pl.DataFrame,
+    chunks: pl.DataFrame,
+    embeddings: pl.DataFrame,
+    partition: str,
+    run_id: str,
 ) -> pl.DataFrame:
     """The rows that the index must hold for a shard, without their vectors.
 
@@ -20,6 +26,7 @@ def index_rows(
         raw: the shard's manifest (RAW_DOCUMENTS).
         parsed: its parsed documents (PARSED_DOCUMENTS).
         chunks: its chunks (CHUNKS).
+        embeddings: columns embed_sha256 and run_id of its vectors of the configured encoder.
         partition: the shard's partition key.
         run_id: the run that would write them.
 
@@ -28,21 +35,55 @@ def index_rows(
         may not serve, have no row.
     """
     serving = parsed.filter(pl.col("text").is_not_null()).select(
-        "document_id", "title", "stale", content_sha256=pl.col("served_sha256")
+        "document_id",
+        "title",
+        "stale",
+        "parser",
+        content_sha256=pl.col("served_sha256"),
+        parse_run_id=pl.col("run_id"),
     )
     documents = raw.select(
-        "document_id", "source", "uri", "media_type", "acl", "attributes", "modified_at"
+        "document_id",
+        "source",
+        "uri",
+        "media_type",
+        "acl",
+        "attributes",
+        "modified_at",
+        attribute_values=pl.col("attributes").map_elements(
+            attribute_values, return_dtype=pl.List(pl.String)
+        ),
+        raw_run_id=pl.col("run_id"),
     ).join(serving, on="document_id", how="inner")
     rows = (
-        chunks.drop("run_id", "text_sha256")
+        chunks.rename({"run_id": "chunk_run_id"})
+        .drop("text_sha256")
         .join(documents, on="document_id", how="inner")
+        .join(
+            embeddings.select("embed_sha256", embed_run_id=pl.col("run_id")),
+            on="embed_sha256",
+            how="left",
+        )
         .with_columns(partition=pl.lit(partition), run_id=pl.lit(run_id))
     )
-    hashed = [
-        name for name in INDEX_ROWS if name not in ("row_sha256", "run_id", "text", "embed_text")
-    ]
+    unhashed = {*PROVENANCE, "row_sha256", "text", "embed_text", "attribute_values"}
+    hashed = [name for name in INDEX_ROWS if name not in unhashed]
     rows = rows.with_columns(row_sha256=row_digests(rows, hashed))
     return rows.select(list(INDEX_ROWS)).cast(INDEX_ROWS).sort("chunk_id")
+
+
+def attribute_values(attributes: str) -> list[str]:
+    """What filters on attributes compare with: ``name=value``, one entry an element of a list.
+
+    Args:
+        attributes: a JSON object; values that are objects themselves cannot be filtered by.
+    """
+    found: set[str] = set()
+    for name, value in json.loads(attributes or "{}").items():
+        for item in value if isinstance(value, list) else [value]:
+            if not isinstance(item, dict | list):
+                found.add(f"{name}={item if isinstance(item, str) else json.dumps(item)}")
+    return sorted(found)
 
 
 def row_digests(frame: pl.DataFrame, columns: list[str]) -> pl.Series:

@@ -28,13 +28,23 @@ INDEX_ROWS = pl.Schema(
         "media_type": pl.String(),
         "acl": pl.List(pl.String()),
         "attributes": pl.String(),
+        "attribute_values": pl.List(pl.String()),  # "name=value", what a filter compares with
         "modified_at": pl.Datetime("us", "UTC"),
         "content_sha256": pl.String(),  # of the version that is served
         "stale": pl.Boolean(),  # a newer version is in quarantine
-        "row_sha256": pl.String(),  # of every column above: equal means nothing to write
+        "row_sha256": pl.String(),  # of what the row says: equal means nothing to write
         "run_id": pl.String(),  # the run that wrote the row
+        # the runs that made what the row says, as they stood when it was written
+        "raw_run_id": pl.String(),
+        "parse_run_id": pl.String(),
+        "chunk_run_id": pl.String(),
+        "embed_run_id": pl.String(),
+        "parser": pl.String(),  # name and version
     }
 )
+
+# who made a row, and columns that follow from others: not part of what it says
+PROVENANCE = ("run_id", "raw_run_id", "parse_run_id", "chunk_run_id", "embed_run_id", "parser")
 
 # What a row says, apart from where and when: equal on every machine that holds the same documents.
 PORTABLE_COLUMNS = (

@@ -38,16 +38,17 @@ def run_vector_index(run: StageRun) -> StageOutcome:
     encoder = make_encoder(platform.settings.encoder, platform.state_path)
     upstream = upstream_digest([require_upstream(run, name).digest for name in UPSTREAM])
     name = index_table_name(index_fingerprints(platform, encoder))
+    schema = embeddings_schema(encoder.dimensions)
+    vectors = tables.read("embeddings", run.partition, schema).filter(
+        pl.col("encoder") == encoder.fingerprint
+    )
     wanted = index_rows(
         tables.read("raw_documents", run.partition, RAW_DOCUMENTS),
         tables.read("parsed_documents", run.partition, PARSED_DOCUMENTS),
         tables.read("chunks", run.partition, CHUNKS),
+        vectors,
         run.partition,
         run.run_id,
-    )
-    schema = embeddings_schema(encoder.dimensions)
-    vectors = tables.read("embeddings", run.partition, schema).filter(
-        pl.col("encoder") == encoder.fingerprint
     )
     doing = f"writing the index of '{run.partition}'"
     with platform.lock("index-write", doing=doing, timeout=900):

@@ -125,7 +125,7 @@ class IndexTable:
 
     def prepare(self, *, force: bool = False) -> None:
         """Create the indices the table deserves and bring them up to date (new Lance versions)."""
-        from lancedb.index import FTS, BTree, IvfFlat, LabelList
+        from lancedb.index import FTS, Bitmap, BTree, IvfFlat, LabelList
 
         rows = self.count()
         if not rows:
@@ -137,6 +137,9 @@ class IndexTable:
             ("document_id",): BTree(),
             ("partition",): BTree(),
             ("acl",): LabelList(),
+            ("attribute_values",): LabelList(),
+            ("source",): Bitmap(),
+            ("modified_at",): BTree(),
         }
         if rows >= VECTOR_INDEX_ROWS:
             wanted[("vector",)] = IvfFlat(distance_type="cosine")

@@ -67,6 +67,7 @@ def embed(
         ),
         keep_unused=7 * DAY,
         now=now,
+        run_id="run",
     )
 
 

@@ -12,6 +12,7 @@ from rag_assets.vector_index.table import IndexTable
 from tests.vector_index.rows_for_tests import (
     DIMENSIONS,
     chunks,
+    embeddings,
     parsed,
     raw,
     vector_of,
@@ -37,7 +38,14 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> IndexReader:
     folder = str(tmp_path_factory.mktemp("lance"))
     table = IndexTable(folder, "x", DIMENSIONS)
     texts = {name: [f"canary of {name.removeprefix('docs/')}"] for name in ACLS}
-    rows = index_rows(raw(ACLS), parsed(dict.fromkeys(ACLS, "text")), chunks(texts), "docs", "run")
+    rows = index_rows(
+        raw(ACLS),
+        parsed(dict.fromkeys(ACLS, "text")),
+        chunks(texts),
+        embeddings(texts),
+        "docs",
+        "run",
+    )
     table.commit_shard("docs", with_vectors(rows), [], lambda: rows)
     table.prepare()
     return IndexReader(folder, "x", table.version)

@@ -91,12 +91,19 @@ def chunks(texts: dict[str, list[str]]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=CHUNKS)
 
 
+def embeddings(texts: dict[str, list[str]], run_id: str = "r") -> pl.DataFrame:
+    """Which run encoded each passage."""
+    hashes = chunks(texts)["embed_sha256"].unique().sort()
+    return pl.DataFrame({"embed_sha256": hashes, "run_id": [run_id] * len(hashes)})
+
+
 def rows(texts: dict[str, list[str]], partition: str = "docs", run_id: str = "run") -> pl.DataFrame:
     """Index rows of public documents with these passages."""
     return index_rows(
         raw({name: ["public"] for name in texts}),
         parsed(dict.fromkeys(texts, "text")),
         chunks(texts),
+        embeddings(texts),
         partition,
         run_id,
     )

@@ -3,8 +3,8 @@
 import polars as pl
 import pytest
 
-from rag_assets.vector_index.rows import difference, index_rows, portable_digests
-from tests.vector_index.rows_for_tests import chunks, parsed, raw, rows
+from rag_assets.vector_index.rows import attribute_values, difference, index_rows, portable_digests
+from tests.vector_index.rows_for_tests import chunks, embeddings, parsed, raw, rows
 
 TEXTS = {"docs/a": ["one", "two"], "docs/b": ["three"]}
 
@@ -23,17 +23,20 @@ def test_a_row_joins_chunk_document_and_manifest() -> None:
 def test_documents_that_may_not_serve_have_no_rows() -> None:
     manifest = raw({"docs/a": ["public"]})
     texts = parsed({"docs/a": "text", "docs/b": "text"})
-    assert index_rows(manifest, texts, chunks(TEXTS), "docs", "run")[
+    assert index_rows(manifest, texts, chunks(TEXTS), embeddings(TEXTS), "docs", "run")[
         "document_id"
     ].unique().to_list() == ["docs/a"]
     quarantined = parsed({"docs/a": None})
-    assert index_rows(manifest, quarantined, chunks(TEXTS), "docs", "run").is_empty()
+    assert index_rows(
+        manifest, quarantined, chunks(TEXTS), embeddings(TEXTS), "docs", "run"
+    ).is_empty()
 
 
 def test_a_stale_document_serves_its_older_version() -> None:
     stale = parsed({"docs/a": "old text"}, status="quarantined", stale=True, served_sha256="0" * 64)
+    old = {"docs/a": ["old"]}
     found = index_rows(
-        raw({"docs/a": ["public"]}), stale, chunks({"docs/a": ["old"]}), "docs", "run"
+        raw({"docs/a": ["public"]}), stale, chunks(old), embeddings(old), "docs", "run"
     )
     assert found["content_sha256"].to_list() == ["0" * 64]
     assert found["stale"].to_list() == [True]
@@ -55,16 +58,23 @@ def test_the_hash_notices_metadata(change: dict[str, object]) -> None:
     changed = manifest.with_columns(
         pl.Series(name, [value], dtype=schema[name]) for name, value in change.items()
     )
-    texts, passages = parsed({"docs/a": "text"}), chunks({"docs/a": ["one"]})
-    before = index_rows(manifest, texts, passages, "docs", "run")
-    after = index_rows(changed, texts, passages, "docs", "run")
+    one = {"docs/a": ["one"]}
+    texts, passages, vectors = parsed({"docs/a": "text"}), chunks(one), embeddings(one)
+    before = index_rows(manifest, texts, passages, vectors, "docs", "run")
+    after = index_rows(changed, texts, passages, vectors, "docs", "run")
     assert before["row_sha256"].to_list() != after["row_sha256"].to_list()
 
 
 def test_acls_that_join_alike_are_told_apart() -> None:
     def digest(acl: list[str]) -> str:
+        texts = {"docs/a": ["x"]}
         found = index_rows(
-            raw({"docs/a": acl}), parsed({"docs/a": "t"}), chunks({"docs/a": ["x"]}), "docs", "r"
+            raw({"docs/a": acl}),
+            parsed({"docs/a": "t"}),
+            chunks(texts),
+            embeddings(texts),
+            "docs",
+            "r",
         )
         return str(found["row_sha256"][0])
 
@@ -84,3 +94,22 @@ def test_the_difference_is_what_must_be_written_and_removed() -> None:
     assert write["text"].to_list() == ["2"]
     assert remove == ["docs/a#two"]
     assert difference(after, after.select("chunk_id", "row_sha256"))[0].is_empty()
+
+
+def test_a_row_names_the_runs_that_made_it_and_ignores_them_when_comparing() -> None:
+    row = rows(TEXTS, run_id="index-run").row(0, named=True)
+    runs = [row[f"{stage}run_id"] for stage in ("raw_", "parse_", "chunk_", "embed_", "")]
+    assert runs == ["r", "r", "r", "r", "index-run"]
+    again = rows(TEXTS, run_id="other-run")
+    assert again["row_sha256"].to_list() == rows(TEXTS)["row_sha256"].to_list()
+
+
+def test_attributes_become_values_that_filters_compare_with() -> None:
+    assert attribute_values('{"team":"HR","tags":["a","b"],"n":3,"ok":true,"deep":{"x":1}}') == [
+        "n=3",
+        "ok=true",
+        "tags=a",
+        "tags=b",
+        "team=HR",
+    ]
+    assert attribute_values("{}") == []
