@@ -1,6 +1,6 @@
 # make demo    install, ingest the sample handbook through Dagster, release, ask
 # make test    install, run the whole suite
-# The rest:    install check bench up ui lock clean
+# The rest:    install vllm check bench up ui lock clean
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -8,13 +8,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+VLLM_VENV := .venv-vllm
+VLLM_STAMP := $(VLLM_VENV)/.installed
 DEMO := .ragline/demo
 
 export PYTHONUNBUFFERED := 1
 export DAGSTER_DISABLE_TELEMETRY := 1
 export HF_HUB_OFFLINE := 1
 
-.PHONY: help install demo test check bench up ui lock clean
+.PHONY: help install demo vllm test check bench up ui lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -49,7 +51,19 @@ demo: install ## Ingest the sample handbook, release it, ask questions
 	RAG_HOME=$(DEMO) $(BIN)/ragline ask "What should I do when my laptop is stolen?"
 	@echo "== Next: 'make ui' shows the lineage graph; README.md tells how to ingest your own folder"
 
-test: install ## Run the whole test suite
+vllm: $(VLLM_STAMP) ## Install the vLLM server of the tests into .venv-vllm (2.3 GB)
+
+# A real vLLM for the tests, built for CPUs. Its dependencies clash with Ragline's, hence an
+# environment of its own. The overrides leave out what only exists for GPUs.
+$(VLLM_STAMP): tests/vllm/requirements.lock tests/vllm/overrides.txt | $(STAMP)
+	@uv=$$(command -v uv || echo $(BIN)/uv); \
+	[ -x $(VLLM_VENV)/bin/python ] || "$$uv" venv --quiet --python $(BIN)/python $(VLLM_VENV); \
+	"$$uv" pip install --quiet --python $(VLLM_VENV)/bin/python --compile-bytecode \
+	  $${PIP_FIND_LINKS:+--find-links "$$PIP_FIND_LINKS"} \
+	  --overrides tests/vllm/overrides.txt -r tests/vllm/requirements.lock
+	@touch $(VLLM_STAMP)
+
+test: install vllm ## Run the whole test suite
 	$(BIN)/python -m pytest -q
 
 check: install ## Lint, types, import layers, dead links
@@ -71,8 +85,11 @@ up: ui ## Everything that serves, on this machine (until the HTTP API is there: 
 lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 	uv pip compile pyproject.toml --all-extras --python-version 3.11 --quiet --no-header \
 	  --no-annotate --no-emit-index-url --no-emit-find-links --output-file requirements.lock
-	sed -i -E 's/\+cpu$$//; /^(nvidia|cuda)-|^triton=/d' requirements.lock
+	uv pip compile tests/vllm/requirements.in --overrides tests/vllm/overrides.txt \
+	  --python-version 3.11 --quiet --no-header --no-annotate --no-emit-index-url \
+	  --no-emit-find-links --output-file tests/vllm/requirements.lock
+	sed -i -E 's/\+cpu$$//; /^(nvidia|cuda)-|^triton=/d' requirements.lock tests/vllm/requirements.lock
 
 clean: ## Remove the installation and all state
-	rm -rf $(VENV) .ragline .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VLLM_VENV) .ragline .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

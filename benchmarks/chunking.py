@@ -1,13 +1,8 @@
 """Compare the splitters: what retrieval finds at a passage size, and how fast they cut.
 
 On the two corpora of Chroma's chunking evaluation that lie in the shared data (220 questions with
-exact evidence spans), at the 5 passages that exact search over both corpora together gives. Per
-question, lengths in characters, as published (chunking_evaluation, ``base_evaluation.py``):
-
-* recall: evidence inside retrieved passages / evidence;
-* precision: evidence inside retrieved passages / all retrieved text;
-* precision omega: the same for all passages that hold evidence, as if retrieval were perfect;
-* IoU: evidence inside retrieved passages / (all retrieved text + evidence that was missed).
+exact evidence spans), at the 5 passages that exact search over both corpora together gives; the
+scores are those of ``evals.chunk_quality``.
 
 Run: ``python -m benchmarks.chunking [--splitters structure,fixed] [--sizes 100,150,200,250]``.
 """
@@ -25,7 +20,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from rag_assets.chunks.base import Budget, Span
+from evals.chunk_quality import ChunkQuality, Span, chunk_quality
+from rag_assets.chunks.base import Budget
+from rag_assets.chunks.base import Span as ChunkSpan
 from rag_assets.chunks.heading_context import embedded_text
 from rag_assets.chunks.registry import NAMES, make_splitter
 from rag_assets.encoders.base import Encoder
@@ -36,13 +33,11 @@ DATA = Path(__file__).parents[1] / "../shared/data/chunking"
 RETRIEVED = 5
 OVERLAP = {"recursive": 0.0, "fixed": 0.1}  # share of the size
 
-Range = tuple[int, int]
-
 
 class Question(NamedTuple):
     text: str
     corpus: str
-    evidence: list[Range]
+    evidence: list[Span]
 
 
 class Passage(NamedTuple):
@@ -51,13 +46,6 @@ class Passage(NamedTuple):
     end: int
     embed: str
     tokens: int
-
-
-class Scores(NamedTuple):
-    recall: float
-    precision: float
-    omega: float
-    iou: float
 
 
 def main() -> None:
@@ -145,7 +133,7 @@ def cut(
     """Cut the corpora; returns the passages and the median speed in megabytes a second."""
     splitter = make_splitter(ChunkingSettings(splitter=name), encode)
     budget = Budget(encoder.tokenizer, size, overlap_tokens=int(size * OVERLAP.get(name, 0.0)))
-    spans: dict[str, list[Span]] = {}
+    spans: dict[str, list[ChunkSpan]] = {}
     seconds = []
     for _ in range(repeats):
         started = time.perf_counter()
@@ -167,7 +155,7 @@ def evaluate(
     questions: Sequence[Question],
     question_vectors: np.ndarray,
     encode: Callable[[Sequence[str]], np.ndarray],
-) -> Scores:
+) -> ChunkQuality:
     """The mean of the published scores over the questions."""
     similarity = question_vectors @ encode([passage.embed for passage in passages]).T
     nearest = np.argsort(-similarity, axis=1, kind="stable")[:, :RETRIEVED]
@@ -175,48 +163,17 @@ def evaluate(
         score(question, [passages[index] for index in indices], passages)
         for question, indices in zip(questions, nearest, strict=True)
     ]
-    return Scores(*(statistics.mean(values) for values in zip(*rows, strict=True)))
+    return ChunkQuality(*(statistics.mean(values) for values in zip(*rows, strict=True)))
 
 
-def score(question: Question, retrieved: Sequence[Passage], passages: Sequence[Passage]) -> Scores:
-    """The published scores of one question."""
-    evidence = sum(end - start for start, end in question.evidence)
-    hits, _ = _overlap(question, retrieved)
-    found = _length(hits)
-    text = sum(passage.end - passage.start for passage in retrieved)
-    missed = _length(question.evidence) - found
-    best_hits, holders = _overlap(question, passages)
-    best = _length(best_hits)
-    out_of_reach = _length(question.evidence) - best
-    return Scores(
-        recall=found / evidence,
-        precision=found / text,
-        omega=best / (_length(holders) + out_of_reach) if best else 0.0,
-        iou=found / (text + missed),
-    )
-
-
-def _overlap(question: Question, passages: Sequence[Passage]) -> tuple[list[Range], list[Range]]:
-    """The evidence inside some passages, and the ranges of the passages that hold any."""
-    hits, holders = [], []
-    for passage in passages:
-        if passage.corpus != question.corpus:
-            continue
-        for start, end in question.evidence:
-            shared = max(start, passage.start), min(end, passage.end)
-            if shared[0] < shared[1]:
-                hits.append(shared)
-                holders.append((passage.start, passage.end))
-    return hits, holders
-
-
-def _length(ranges: Sequence[Range]) -> int:
-    """The length of the union of some ranges."""
-    total, reached = 0, 0
-    for start, end in sorted(ranges):
-        total += max(0, end - max(start, reached))
-        reached = max(reached, end)
-    return total
+def score(
+    question: Question, retrieved: Sequence[Passage], passages: Sequence[Passage]
+) -> ChunkQuality:
+    """The published scores of one question; passages of the other corpus hold no evidence."""
+    here = [(item.start, item.end) for item in retrieved if item.corpus == question.corpus]
+    elsewhere = sum(item.end - item.start for item in retrieved if item.corpus != question.corpus)
+    everything = [(item.start, item.end) for item in passages if item.corpus == question.corpus]
+    return chunk_quality(question.evidence, here, everything, elsewhere)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from rag_app.commands import config, ingest, query, releases, status, ui
+from rag_app.commands import config, evaluate, ingest, lineage, query, releases, status, ui
 
 app = typer.Typer(
     name="ragline",
@@ -24,6 +24,8 @@ app = typer.Typer(
 app.command("ingest")(ingest.ingest)
 app.command("ask")(query.ask)
 app.command("search")(query.search)
+app.command("lineage")(lineage.lineage)
+app.command("evaluate")(evaluate.evaluate)
 app.command("status")(status.status)
 app.command("plan")(status.plan)
 app.add_typer(releases.app, name="releases")

@@ -10,6 +10,7 @@ from rag_assets.parsed_documents.asset import parsed_documents_asset
 from rag_assets.parsed_documents.checks import CONTRACT as PARSED_CONTRACT
 from rag_assets.platform.dagster_bridge import PLATFORM, SOURCE_SHARDS, contract_check
 from rag_assets.platform.platform import Platform
+from rag_assets.query.resource import RAG_QUERY, rag_query_resource
 from rag_assets.raw_documents.asset import raw_documents_asset
 from rag_assets.raw_documents.checks import CONTRACT as RAW_CONTRACT
 from rag_assets.releases.asset import release_asset
@@ -43,7 +44,7 @@ def build_definitions(platform: Platform) -> dg.Definitions:
             contract_check(asset, contract, SOURCE_SHARDS) for asset, contract in CONTRACTS.items()
         ],
         jobs=[ingest_job, promote_job],
-        resources={PLATFORM: platform},
+        resources={PLATFORM: platform, RAG_QUERY: rag_query_resource(platform)},
         executor=dg.in_process_executor,
     )
 

@@ -13,6 +13,13 @@ does not happen. ``progress`` is called from the calling thread with the number 
 finished since its last call; the calls add up to ``len(texts)``. Errors are ``EncoderError`` with
 what to do. One encoder may be used from several threads.
 
+``token_vectors(texts)`` is an optional capability, which late interaction needs: for each text a
+float32 array of shape ``(tokens of that text, dimensions)`` with unit rows, in the order of the
+tokens. Special tokens are left out, so that a text without tokens gives shape ``(0, dimensions)``,
+and so are tokens beyond ``max_tokens``. Batching matters as little as for ``encode``. The result
+takes 1.5 KB a token at 384 dimensions: callers pass what they can hold. A back end that has no
+token vectors raises ``EncoderError``.
+
 ``tokenizer`` counts and locates tokens exactly as the model sees them (see ``tokenizer.py``).
 """
 
@@ -49,6 +56,7 @@ class Encoder(Protocol):
 
     def warm_up(self) -> None: ...
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> "np.ndarray": ...
+    def token_vectors(self, texts: Sequence[str]) -> "list[np.ndarray]": ...
     def describe(self) -> dict[str, object]:
         """Facts for metadata: back end, model, device, precision, recorded agreement with fp32."""
         ...

@@ -89,6 +89,9 @@ class CompiledEncoder:
             return np.empty((0, self.dimensions), dtype=np.float32)
         return self._load().encode(texts, progress)
 
+    def token_vectors(self, texts: Sequence[str]) -> "list[np.ndarray]":
+        return self._load().token_vectors(texts) if texts else []
+
     def describe(self) -> dict[str, object]:
         """Facts for metadata; the agreement is there once the model has been exported."""
         facts: dict[str, object] = {

@@ -121,6 +121,14 @@ class OpenAICompatibleEncoder:
                         progress(len(result))
         return unit_rows(vectors)
 
+    def token_vectors(self, texts: Sequence[str]) -> "list[np.ndarray]":
+        """Raise: an embeddings endpoint gives one vector a text."""
+        raise EncoderError(
+            f"The encoder {self.name} has no token vectors: an endpoint gives one vector a text.",
+            "Set query.reranker to another one than late_interaction, or encoder.backend to "
+            "compiled or sentence-transformers.",
+        )
+
     def describe(self) -> dict[str, object]:
         """Facts for metadata; the length of the vectors is left out while it is not known."""
         facts: dict[str, object] = {

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 STAGE_VERSION = 1
 # The library sorts the texts of one call by length: this is enough for that, and bounds the memory.
 WINDOW = 1024
+TOKEN_WINDOW = 128  # half a megabyte of padded states a text
 
 
 class SentenceTransformerEncoder:
@@ -93,6 +94,14 @@ class SentenceTransformerEncoder:
                 progress(len(window))
         return unit_rows(vectors)
 
+    def token_vectors(self, texts: Sequence[str]) -> "list[np.ndarray]":
+        found: list[np.ndarray] = []
+        for start in range(0, len(texts), TOKEN_WINDOW):
+            window = [without_lone_surrogates(text) for text in texts[start : start + TOKEN_WINDOW]]
+            with self._using:
+                found += self._run_tokens(window)
+        return found
+
     def describe(self) -> dict[str, object]:
         """Facts for metadata; the device is known once the model is loaded."""
         device = str(self._loaded.device) if self._loaded else self._device or "chosen at load"
@@ -108,17 +117,33 @@ class SentenceTransformerEncoder:
         }
 
     def _run(self, texts: list[str]) -> "np.ndarray":
+        vectors: np.ndarray = self._encode(texts)
+        return vectors
+
+    def _run_tokens(self, texts: list[str]) -> "list[np.ndarray]":
+        """Unit vectors of the tokens of each text, without prompt, special tokens and padding."""
+        first, last = _special_ids(self._load().tokenizer)
+        found = []
+        for item in self._encode(texts, output_value=None, prompt=""):
+            seen = item["attention_mask"].bool()
+            ids = item["input_ids"][seen].tolist()
+            states = item["token_embeddings"][seen].float().cpu().numpy()
+            start = 1 if ids and ids[0] in first else 0
+            stop = len(ids) - 1 if len(ids) > start and ids[-1] in last else len(ids)
+            found.append(unit_rows(states[start:stop]))
+        return found
+
+    def _encode(self, texts: list[str], **options: Any) -> Any:
         model = self._load()
         try:
-            vectors: np.ndarray = model.encode(
-                texts, batch_size=self._batch_size, show_progress_bar=False
+            return model.encode(
+                texts, batch_size=self._batch_size, show_progress_bar=False, **options
             )
         except RuntimeError as error:  # out of memory on the device, above all
             raise EncoderError(
                 f"The model {self._found.name} failed on {model.device}: {error}.",
                 "Lower encoder.batch_size, or set encoder.device to cpu.",
             ) from error
-        return vectors
 
     def _load(self) -> Any:
         if self._loaded is not None:
@@ -141,3 +166,11 @@ class SentenceTransformerEncoder:
         model.max_seq_length = self._found.max_tokens
         self._loaded = model
         return model
+
+
+def _special_ids(tokenizer: Any) -> tuple[set[int | None], set[int | None]]:
+    """The tokens that a tokenizer puts before and after a text."""
+    return (
+        {tokenizer.cls_token_id, tokenizer.bos_token_id},
+        {tokenizer.sep_token_id, tokenizer.eos_token_id},
+    )

@@ -68,6 +68,14 @@ class IndexUnavailable(RaglineError):
     """The vector index cannot be opened or disagrees with what the platform recorded."""
 
 
+class InvalidQuestion(RaglineError):
+    """A question, filter or option of a query that cannot be used; the caller's to correct."""
+
+
+class RerankerError(RaglineError):
+    """A reranker cannot be loaded or failed; the engine goes on without it."""
+
+
 class NoRelease(RaglineError):
     """There is no released index to read from yet."""
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import polars as pl
+
 PUBLIC = "public"
 MAX_GROUPS = 200
 
@@ -37,9 +39,24 @@ def acl_condition(caller: Caller) -> str | None:
     """
     if caller.admin:
         return None
-    groups = sorted({PUBLIC, *caller.groups})[:MAX_GROUPS]
+    groups = _groups(caller)
     listed = ", ".join("'" + name.replace("'", "''") + "'" for name in groups)
     allowed = f"array_has_any(acl, [{listed}])"
     if caller.authenticated:
         return allowed
     return f"({allowed} OR acl IS NULL OR array_length(acl) = 0)"
+
+
+def readable(caller: Caller) -> pl.Expr:
+    """The same rule for tables at rest: whether the caller may read a row with column ``acl``."""
+    if caller.admin:
+        return pl.lit(True)
+    groups = pl.Series(_groups(caller), dtype=pl.String).implode()
+    allowed = pl.col("acl").list.set_intersection(groups).list.len() > 0
+    if not caller.authenticated:
+        allowed = allowed | pl.col("acl").is_null() | (pl.col("acl").list.len() == 0)
+    return allowed.fill_null(False)
+
+
+def _groups(caller: Caller) -> list[str]:
+    return sorted({PUBLIC, *caller.groups})[:MAX_GROUPS]

@@ -1,4 +1,4 @@
-"""The shapes of what leaves the engine: hits, citations, answers."""
+"""The shapes of what moves through the engine and leaves it: hits, passages, citations, answers."""
 
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -7,18 +7,23 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Hit:
-    """One passage found.
+    """One chunk of the released index.
 
     Attributes:
-        score: fused, in [0, 1] within one result list.
+        ordinal: position in its document, from 0.
+        char_start, char_end: span in the parsed document; ``text`` is what stands there.
+        page_first, page_last: pages of the span, from 1; None where the format has no pages.
+        attributes: of the document.
+        score: fused (or of the reranker, where one is on), best first within one result list.
         dense_score: cosine similarity, or None where only the full text matched.
         full_text_score: BM25, or None.
-        char_start, char_end: span in the parsed document.
+        rerank_score: of the reranker, or None.
     """
 
     chunk_id: str
     document_id: str
     source: str
+    ordinal: int
     title: str
     text: str
     heading_path: list[str]
@@ -27,12 +32,15 @@ class Hit:
     char_end: int
     page_first: int | None
     page_last: int | None
+    token_count: int
     modified_at: datetime | None
     content_sha256: str
+    attributes: dict[str, Any]
     stale: bool
     score: float
-    dense_score: float | None
-    full_text_score: float | None
+    dense_score: float | None = None
+    full_text_score: float | None = None
+    rerank_score: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form."""
@@ -42,8 +50,67 @@ class Hit:
 
 
 @dataclass(frozen=True)
+class Passage:
+    """What an answerer reads under one number: a hit, perhaps with its neighbours.
+
+    Attributes:
+        number: what a marker ``[n]`` in an answer points to, from 1.
+        hit: the chunk that was found.
+        parts: chunks of one document in reading order, ``hit`` among them; their texts may overlap.
+        copies: document_ids of (near-)duplicates that the caller may read and that were left out.
+        tokens: of ``text``, by the answerer's own count or a safe estimate.
+    """
+
+    number: int
+    hit: Hit
+    parts: tuple[Hit, ...]
+    copies: tuple[str, ...] = ()
+    tokens: int = 0
+
+    @property
+    def text(self) -> str:
+        """The parts' texts in reading order, overlaps once, gaps as a blank line."""
+        pieces: list[str] = []
+        end: int | None = None
+        for part in self.parts:
+            if end is not None and part.char_start < end:
+                pieces.append(part.text[end - part.char_start :])
+            else:
+                pieces.append(part.text if end is None else f"\n\n{part.text}")
+            end = max(end or 0, part.char_end)
+        return "".join(pieces)
+
+
+@dataclass(frozen=True)
+class Quote:
+    """A verbatim span that supports what stands before a marker.
+
+    Attributes:
+        marker: e.g. ``"1"`` for ``[1]`` in the answer's text.
+        hit: the chunk the span lies in.
+        start, end: offsets in ``hit.text``; the span in the document begins at
+            ``hit.char_start + start``.
+        score: support, from 0 to 1.
+    """
+
+    marker: str
+    hit: Hit
+    start: int
+    end: int
+    score: float
+
+    @property
+    def text(self) -> str:
+        """The quoted text."""
+        return self.hit.text[self.start : self.end]
+
+
+@dataclass(frozen=True)
 class Citation:
-    """What a marker in an answer points to: ``quote`` is the document's text at the span."""
+    """What a marker in an answer points to: ``quote`` is the document's text at the span.
+
+    ``copies`` names other documents with the same passage that the caller may read.
+    """
 
     marker: str
     document_id: str
@@ -55,22 +122,54 @@ class Citation:
     char_end: int
     page: int | None
     score: float
+    heading_path: list[str] = field(default_factory=list)
+    content_sha256: str = ""
+    copies: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class SentenceSupport:
+    """How well one sentence of an answer is supported by what it cites: ``score`` from 0 to 1."""
+
+    sentence: str
+    markers: list[str]
+    score: float
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens of one answer and what they cost; zero where no LLM was used."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost_usd: float = 0.0
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer with its evidence; ``to_dict`` is the wire form."""
+    """An answer with its evidence; ``to_dict`` is the wire form.
+
+    Attributes:
+        abstained: the evidence did not support an answer; ``closest`` has what came nearest.
+        support: per sentence of the answer.
+        confidence: calibrated probability that the documents answer the question, or None where
+            nothing was learned for this release.
+        answerer: who wrote it, e.g. ``extractive`` or ``llm:<model>``.
+        degraded: what was left out or replaced because something failed, e.g. ``llm_unavailable``.
+    """
 
     answer_id: str
     answer: str
     abstained: bool
     citations: list[Citation]
     release: dict[str, Any]
-    usage: dict[str, Any] = field(
-        default_factory=lambda: {"prompt_tokens": 0, "completion_tokens": 0, "cost_usd": 0.0}
-    )
+    usage: Usage = Usage()
     timings_ms: dict[str, float] = field(default_factory=dict)
     degraded: list[str] = field(default_factory=list)
+    support: list[SentenceSupport] = field(default_factory=list)
+    closest: list[Citation] = field(default_factory=list)
+    confidence: float | None = None
+    answerer: str = "extractive"
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form."""

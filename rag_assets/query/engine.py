@@ -1,39 +1,66 @@
 """The query engine: one object for the command line, the service, the evaluations and Dagster."""
 
 import threading
-import time
-import uuid
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from rag_assets.encoders import make_encoder
-from rag_assets.platform.errors import ConfigurationError, NoRelease, RaglineError
+from rag_assets.platform.errors import RaglineError
 from rag_assets.platform.platform import Platform
-from rag_assets.releases.registry import Registry, Release
-from rag_assets.vector_index.reader import IndexReader
 
-from .access import Caller, acl_condition
+from .access import Caller
 from .answer import Answer, Hit
-from .extractive import answer_by_quoting
-from .fusion import fuse
+from .answerers.llm import LLMAnswerer
+from .answerers.registry import make_answerer
+from .answering import Answering, Event
+from .degradation import Degradations
+from .log import AnswerLog
+from .parameters import QueryParameters
+from .rerankers.base import Reranker
+from .rerankers.registry import make_reranker
+from .retrieval.documents import DocumentHit, best_passages
+from .retrieval.expansion import expand
+from .retrieval.retrieve import Expansion, Retrieval, Retriever, effective
+from .retrieval.snapshot import Snapshot, Snapshots
 
-NOTHING_FOUND = "Nothing in the released documents supports an answer."
+if TYPE_CHECKING:
+    from .lineage import Lineage
+
+__all__ = ["QueryEngine", "Retrieval"]
+
+# passages looked at for each document that is asked for
+PASSAGES_PER_DOCUMENT = 5
 
 
 class QueryEngine:
-    """Searches and answers from the released index.
+    """Searches and answers from the released index. Safe to use from several threads.
 
     Args:
         platform: settings, database and the place of the index.
-        release_id: pin this release instead of the live one.
+        release_id: pin this release instead of following the live one.
     """
 
     def __init__(self, platform: Platform, release_id: int | None = None) -> None:
         self._platform = platform
         self._settings = platform.settings.query
-        self._encoder = make_encoder(platform.settings.encoder, platform.state_path)
-        self._release_id = release_id
-        self._opened: tuple[Release, IndexReader] | None = None
+        self.encoder = make_encoder(platform.settings.encoder, platform.state_path)
+        self.degradations = Degradations()
+        self._snapshots = Snapshots(platform, self.encoder.fingerprint, release_id)
+        self._rerankers: dict[str, Reranker] = {}
+        names = ("extractive", "llm") if platform.settings.llm.base_url else ("extractive",)
+        self._answerers = {
+            name: make_answerer(name, platform.settings, self.encoder) for name in names
+        }
+        self._retriever = Retriever(
+            self._snapshots,
+            self.encoder,
+            self._settings,
+            self._reranker,
+            self._expand if self._settings.expansion != "none" and "llm" in names else None,
+            self.degradations,
+        )
 
     def warm_up(self) -> None:
         """Load the encoder while the index is being opened: both take a part of a second."""
@@ -41,56 +68,136 @@ class QueryEngine:
 
         def load() -> None:
             try:
-                self._encoder.warm_up()
+                self.encoder.warm_up()
             except RaglineError as error:
                 failures.append(error)
 
         thread = threading.Thread(target=load)
         thread.start()
         try:
-            self._open()
+            self._snapshots.current()
         finally:
             thread.join()
         if failures:
             raise failures[0]
 
-    def search(self, question: str, caller: Caller, limit: int | None = None) -> list[Hit]:
-        """The passages that fit a question best and that the caller may read.
+    def retrieve(
+        self, question: str, caller: Caller, *, filter: str = "", limit: int | None = None
+    ) -> Retrieval:
+        """Everything a search knows: candidates of both legs, scores, hits, timings.
 
         Args:
             question: a question or a few words.
             caller: whose rights the search runs with.
-            limit: most passages to return.
+            filter: an expression of the filter language; see ``filters``.
+            limit: most hits.
 
         Raises:
             NoRelease: nothing has been released yet.
-            ConfigurationError: the question is empty or too long.
+            InvalidQuestion: the question is empty or too long, or the filter is not one.
+            IndexUnavailable: neither the release nor an older one can be read.
         """
-        return self._search(question, caller, limit)[0]
+        wanted = self._settings.limit if limit is None else limit
+        return self._retriever.retrieve(question, caller, wanted, filter=filter)
 
-    def ask(self, question: str, caller: Caller, limit: int | None = None) -> Answer:
-        """Answer a question with citations, or say that nothing supports an answer."""
-        started = time.perf_counter()
-        hits, vector = self._search(question, caller, limit)
-        searched = time.perf_counter()
-        text, citations = answer_by_quoting(question, vector, hits, self._encoder)
-        answered = time.perf_counter()
-        return Answer(
-            answer_id=uuid.uuid4().hex,
-            answer=text or NOTHING_FOUND,
-            abstained=not citations,
-            citations=citations,
-            release=self.release_info(),
-            timings_ms={
-                "search": round((searched - started) * 1000, 2),
-                "answer": round((answered - searched) * 1000, 2),
-                "total": round((answered - started) * 1000, 2),
-            },
+    def retrieve_many(
+        self,
+        questions: Sequence[str],
+        caller: Caller,
+        *,
+        filter: str = "",
+        limit: int | None = None,
+    ) -> Iterator[Retrieval]:
+        """``retrieve`` for many questions, encoded in batches and never expanded."""
+        wanted = self._settings.limit if limit is None else limit
+        return self._retriever.retrieve_many(questions, caller, wanted, filter=filter)
+
+    def search(
+        self, question: str, caller: Caller, limit: int | None = None, *, filter: str = ""
+    ) -> list[Hit]:
+        """The passages that fit a question best and that the caller may read; see ``retrieve``."""
+        return self.retrieve(question, caller, filter=filter, limit=limit).hits
+
+    def search_documents(
+        self, question: str, caller: Caller, limit: int | None = None, *, filter: str = ""
+    ) -> list[DocumentHit]:
+        """The documents with the best passages, each with that passage; see ``retrieve``."""
+        wanted = self._settings.limit if limit is None else limit
+        hits = self.search(question, caller, wanted * PASSAGES_PER_DOCUMENT, filter=filter)
+        return best_passages(hits)[:wanted]
+
+    def ask(
+        self,
+        question: str,
+        caller: Caller,
+        limit: int | None = None,
+        *,
+        filter: str = "",
+        task: str = "",
+        answerer: str = "",
+    ) -> Answer:
+        """Answer a question with citations, or say that nothing supports an answer.
+
+        Args:
+            question, caller, limit, filter: see ``retrieve``.
+            task: prompt template; default ``query.task``.
+            answerer: ``extractive`` or ``llm``; default ``query.answerer``.
+        """
+        for event in self.stream(
+            question, caller, limit, filter=filter, task=task, answerer=answerer
+        ):
+            if isinstance(event, Answer):
+                return event
+        raise AssertionError("a stream ends with an answer")
+
+    def stream(
+        self,
+        question: str,
+        caller: Caller,
+        limit: int | None = None,
+        *,
+        filter: str = "",
+        task: str = "",
+        answerer: str = "",
+    ) -> Iterator[Event]:
+        """``ask``, as it happens: ``Token`` events, then one ``Answer``, which is what counts.
+
+        A ``Reset`` says that the tokens so far are void: an answerer broke off and another one
+        takes over. Closing the iterator stops the answerer.
+        """
+        self._answering.order(answerer)  # a wrong name is said before anything is searched
+        retrieval = self.retrieve(question, caller, filter=filter, limit=limit)
+        yield from self._answering.answer(
+            retrieval,
+            caller,
+            self.release_info(retrieval.snapshot),
+            task=task,
+            answerer=answerer,
+            filter=filter,
         )
 
-    def release_info(self) -> dict[str, Any]:
+    def evidence(self, question: str, caller: Caller, *, filter: str = "") -> dict[str, float]:
+        """The features from which the release's model judges whether it can answer."""
+        return self._answering.evidence(self.retrieve(question, caller, filter=filter))
+
+    def evidence_of(self, retrieval: Retrieval) -> dict[str, float]:
+        """``evidence`` for a search that has been made already."""
+        return self._answering.evidence(retrieval)
+
+    def lineage(self, answer_id: str, caller: Caller) -> "Lineage":
+        """Where an answer comes from: passages, document versions, runs, configuration, release."""
+        from .lineage import lineage_of
+
+        return lineage_of(self._platform, answer_id, caller)
+
+    @property
+    def parameters(self) -> QueryParameters:
+        """What the current release is searched with."""
+        return effective(self._snapshots.current().parameters, self._settings)
+
+    def release_info(self, snapshot: Snapshot | None = None) -> dict[str, Any]:
         """Which release answers, and how far it may lie behind its sources."""
-        release, _ = self._open()
+        release = (snapshot or self._snapshots.current()).release
         lag = (datetime.now(UTC) - release.created_at).total_seconds()
         return {
             "id": release.id,
@@ -98,49 +205,19 @@ class QueryEngine:
             "source_lag_seconds": round(max(lag, 0.0), 1),
         }
 
-    def _search(self, question: str, caller: Caller, limit: int | None) -> tuple[list[Hit], Any]:
-        question = question.strip()
-        if not question:
-            raise ConfigurationError("The question is empty.", "Ask something.")
-        if len(question) > self._settings.max_question_chars:
-            raise ConfigurationError(
-                f"The question has {len(question)} characters; at most "
-                f"{self._settings.max_question_chars} are allowed.",
-                "Shorten it, or raise query.max_question_chars.",
-            )
-        _, reader = self._open()
-        vector = self._encoder.encode([question])[0]
-        condition = acl_condition(caller)
-        wanted = limit or self._settings.limit
-        candidates = max(self._settings.candidates, wanted)
-        found = fuse(
-            reader.dense(vector, candidates, condition),
-            reader.full_text(question, candidates, condition),
-            self._settings.fusion_weight,
-        )
-        return [_hit(row) for row in found.head(wanted).iter_rows(named=True)], vector
+    @cached_property
+    def _answering(self) -> Answering:
+        log = AnswerLog(self._platform.database, self._settings.log)
+        return Answering(self._platform, self.encoder, self._answerers, self.degradations, log)
 
-    def _open(self) -> tuple[Release, IndexReader]:
-        if self._opened is None:
-            registry = Registry(self._platform.database)
-            release = registry.get(self._release_id) if self._release_id else registry.live()
-            if release is None:
-                raise NoRelease(
-                    f"There is no release {self._release_id}."
-                    if self._release_id
-                    else "Nothing has been released yet.",
-                    "Run 'ragline ingest' first.",
-                )
-            reader = IndexReader(
-                self._platform.lancedb_uri,
-                release.table_name,
-                release.tag,
-                self._platform.storage_options,
-            )
-            self._opened = (release, reader)
-        return self._opened
+    def _reranker(self, name: str) -> Reranker:
+        if name not in self._rerankers:
+            self._rerankers[name] = make_reranker(name, self._settings, self.encoder)
+        return self._rerankers[name]
 
-
-def _hit(row: dict[str, Any]) -> Hit:
-    values: dict[str, Any] = {name: row.get(name) for name in Hit.__dataclass_fields__}
-    return Hit(**values)
+    def _expand(self, question: str) -> Expansion:
+        llm = self._answerers["llm"]
+        assert isinstance(llm, LLMAnswerer)
+        kind = self._settings.expansion
+        forms = expand(question, kind, llm.client)
+        return ([], forms) if kind == "hyde" else (forms, [])

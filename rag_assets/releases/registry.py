@@ -10,6 +10,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from rag_assets.platform.errors import NoRelease
+
+# what learned query parameters hold for: the scores they weigh come from these two
+LEARNED_FOR = ("chunker", "encoder")
+
 metadata = sa.MetaData()
 releases = sa.Table(
     "releases",
@@ -29,6 +34,7 @@ releases = sa.Table(
     sa.Column("manifest_sha256", sa.String(64), nullable=False),
     sa.Column("metrics", sa.JSON, nullable=False),
     sa.Column("run_id", sa.String(64), nullable=False, server_default=""),
+    sa.Column("parameters", sa.JSON(none_as_null=True)),
 )
 
 
@@ -47,6 +53,8 @@ class Release:
         manifest_sha256: the same for the same documents and configuration on every machine.
         metrics: results of the gates and other numbers.
         run_id: the Dagster run that made it.
+        parameters: how it is searched, as learned from golden questions (``QueryParameters``); None
+            where nothing was learned.
     """
 
     id: int
@@ -64,6 +72,7 @@ class Release:
     manifest_sha256: str
     metrics: dict[str, Any]
     run_id: str
+    parameters: dict[str, Any] | None = None
 
     @property
     def tag(self) -> str:
@@ -138,12 +147,28 @@ class Registry:
         return release
 
     def promote(self, release_id: int, metrics: dict[str, Any]) -> Release:
-        """Make a candidate live and retire the release before it, in one transaction."""
+        """Make a candidate live and retire the release before it, in one transaction.
+
+        A candidate without parameters of its own takes over those of the release before it, when
+        both have the same chunker and encoder: fusion weights and abstention thresholds are about
+        the scores that these two give, and mean nothing for others.
+        """
         now = datetime.now(UTC)
         with self._engine.begin() as connection:
+            # a write first: it takes the lock, so that what is read next stays true
+            connection.execute(
+                sa.update(releases).where(releases.c.id == release_id).values(metrics=metrics)
+            )
+            others = releases.c.id != release_id
+            before = connection.execute(
+                sa.select(releases).where(releases.c.status == "live", others)
+            ).first()
+            candidate = connection.execute(
+                sa.select(releases).where(releases.c.id == release_id)
+            ).first()
             connection.execute(
                 sa.update(releases)
-                .where(releases.c.status == "live", releases.c.id != release_id)
+                .where(releases.c.status == "live", others)
                 .values(
                     status="retired", retired_at=now, reason=f"replaced by release {release_id}"
                 )
@@ -151,10 +176,35 @@ class Registry:
             connection.execute(
                 sa.update(releases)
                 .where(releases.c.id == release_id)
-                .values(status="live", promoted_at=now, retired_at=None, reason="", metrics=metrics)
+                .values(
+                    status="live",
+                    promoted_at=now,
+                    retired_at=None,
+                    reason="",
+                    parameters=_parameters(candidate, before),
+                )
             )
         release = self.get(release_id)
         assert release is not None
+        return release
+
+    def set_parameters(self, release_id: int, parameters: dict[str, Any]) -> Release:
+        """Record what was learned for a release; it replaces what was there.
+
+        Args:
+            release_id: of a candidate or any other release.
+            parameters: ``QueryParameters.to_dict()``.
+
+        Raises:
+            NoRelease: there is no such release.
+        """
+        with self._engine.begin() as connection:
+            connection.execute(
+                sa.update(releases).where(releases.c.id == release_id).values(parameters=parameters)
+            )
+        release = self.get(release_id)
+        if release is None:
+            raise NoRelease(f"There is no release {release_id}.", "See 'ragline releases list'.")
         return release
 
     def reject(self, release_id: int, reason: str, metrics: dict[str, Any]) -> None:
@@ -165,6 +215,15 @@ class Registry:
                 .where(releases.c.id == release_id)
                 .values(status="rejected", reason=reason, metrics=metrics)
             )
+
+
+def _parameters(candidate: sa.Row[Any] | None, before: sa.Row[Any] | None) -> dict[str, Any] | None:
+    """The parameters a promoted candidate has: its own, else those of before that still hold."""
+    if candidate is None or before is None or candidate.parameters is not None:
+        return candidate.parameters if candidate else None
+    old, new = before.fingerprints, candidate.fingerprints
+    same = all(name in new and new[name] == old.get(name) for name in LEARNED_FOR)
+    return before.parameters if same else None
 
 
 def _release(row: sa.Row[Any]) -> Release:

@@ -5,11 +5,15 @@ third of the import time, which a cold ``ragline search`` feels.
 """
 
 import os
-from typing import Any
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from rag_assets.platform.errors import IndexUnavailable
+
+from .sql import quoted
 
 # what leaves the index with a hit; the vector stays inside
 HIT_COLUMNS = (
@@ -33,6 +37,18 @@ HIT_COLUMNS = (
     "content_sha256",
     "stale",
 )
+
+
+KEYS = ("chunk_id", "document_id")
+
+
+class Leg(NamedTuple):
+    """What one search found, best first: row ids, keys and scores, of equal length."""
+
+    row_id: list[int]
+    chunk_id: list[str]
+    document_id: list[str]
+    score: list[float]
 
 
 class IndexReader:
@@ -68,63 +84,125 @@ class IndexReader:
                 "Check RAG_HOME; 'ragline ingest --full' builds the index again.",
             ) from error
 
-    def dense(self, vector: Any, limit: int, condition: str | None) -> pl.DataFrame:
-        """The chunks nearest to a unit vector.
+    def dense(self, vector: Any, limit: int, condition: str | None) -> Leg:
+        """The chunks nearest to a unit vector, scored by cosine similarity.
 
-        Returns:
-            ``HIT_COLUMNS`` and ``score`` (cosine similarity), best first.
+        Args:
+            vector: float32, shape (dimensions,).
+            limit: most chunks.
+            condition: SQL prefilter; what it excludes is never scored.
         """
         found = self._scan(
             nearest={"column": "vector", "q": vector, "k": limit, "metric": "cosine"},
-            columns=[*HIT_COLUMNS, "_distance"],
+            columns=[*KEYS, "_distance"],
             condition=condition,
+            with_row_id=True,
         )
-        return found.with_columns(score=(1 - pl.col("_distance")).cast(pl.Float64)).drop(
-            "_distance"
-        )
+        return _leg(found, 1 - found["_distance"].to_numpy())
 
-    def full_text(self, text: str, limit: int, condition: str | None) -> pl.DataFrame:
-        """The chunks that match the words of a text best, by BM25.
+    def full_text(self, text: str, limit: int, condition: str | None) -> Leg:
+        """The chunks that match the words of a text best, scored by BM25 (unbounded).
 
-        Returns:
-            ``HIT_COLUMNS`` and ``score`` (BM25, unbounded), best first; nothing for a text without
-            words.
+        Nothing is found by a text without words.
         """
         from lance.query import MatchQuery
 
-        if "embed_text_idx" not in self._index_names():
-            return self._empty()
+        if not self._has_full_text:
+            return Leg([], [], [], [])
         found = self._scan(
             full_text_query=MatchQuery(text, "embed_text"),
-            columns=[*HIT_COLUMNS, "_score"],
+            columns=[*KEYS, "_score"],
             condition=condition,
             limit=limit,
+            with_row_id=True,
         )
-        return found.with_columns(score=pl.col("_score").cast(pl.Float64)).drop("_score")
+        return _leg(found, found["_score"].to_numpy())
+
+    def rows(self, row_ids: Sequence[int]) -> pl.DataFrame:
+        """``HIT_COLUMNS`` and ``_rowid`` of some rows, in no particular order.
+
+        Args:
+            row_ids: from a leg of this reader: they were prefiltered then, and a version does not
+                change.
+        """
+        if not len(row_ids):
+            return self._empty()
+        listed = ", ".join(str(int(row)) for row in row_ids)
+        return _frame(
+            self._scan(
+                condition=f"_rowid IN ({listed})", columns=list(HIT_COLUMNS), with_row_id=True
+            )
+        )
+
+    def neighbours(
+        self, ordinals: Mapping[str, Sequence[int]], condition: str | None
+    ) -> pl.DataFrame:
+        """``HIT_COLUMNS`` of chunks by document and ordinal, as far as the condition allows."""
+        wanted = [
+            f"(document_id = {quoted(document)} AND ordinal IN ({', '.join(map(str, numbers))}))"
+            for document, numbers in ordinals.items()
+            if numbers
+        ]
+        if not wanted:
+            return self._empty()
+        return _frame(
+            self._scan(
+                condition=_both(f"({' OR '.join(wanted)})", condition), columns=list(HIT_COLUMNS)
+            )
+        )
+
+    def chunks(self, chunk_ids: Sequence[str], condition: str | None) -> pl.DataFrame:
+        """All columns but the vector of chunks by id, as far as the condition allows."""
+        columns = [name for name in self._dataset.schema.names if name != "vector"]
+        if not chunk_ids:
+            return self._empty()
+        listed = ", ".join(quoted(item) for item in chunk_ids)
+        return _frame(
+            self._scan(condition=_both(f"chunk_id IN ({listed})", condition), columns=columns)
+        )
 
     def documents(self) -> pl.DataFrame:
         """Columns document_id, content_sha256, chunks: the documents that this version serves."""
-        table = self._dataset.to_table(columns=["document_id", "content_sha256"])
-        frame = pl.from_arrow(table)
-        assert isinstance(frame, pl.DataFrame)
+        frame = _frame(self._dataset.to_table(columns=["document_id", "content_sha256"]))
         return frame.group_by("document_id", "content_sha256").agg(chunks=pl.len())
+
+    def acls(self) -> pl.DataFrame:
+        """Columns document_id and acl of every document that this version serves."""
+        frame = _frame(self._dataset.to_table(columns=["document_id", "acl"]))
+        return frame.unique("document_id", keep="first")
 
     def count(self) -> int:
         """How many chunks the version holds."""
         return int(self._dataset.count_rows())
 
-    def _index_names(self) -> set[str]:
-        return {index.name for index in self._dataset.describe_indices()}
+    @cached_property
+    def _has_full_text(self) -> bool:
+        """Whether this version has a full-text index; a version does not change."""
+        return any(index.name == "embed_text_idx" for index in self._dataset.describe_indices())
 
-    def _scan(self, condition: str | None, **arguments: Any) -> pl.DataFrame:
-        table = self._dataset.to_table(filter=condition, prefilter=True, **arguments)
-        frame = pl.from_arrow(table)
-        assert isinstance(frame, pl.DataFrame)
-        return frame
+    def _scan(self, condition: str | None, **arguments: Any) -> Any:
+        try:
+            return self._dataset.to_table(filter=condition, prefilter=True, **arguments)
+        except (OSError, RuntimeError) as error:
+            raise IndexUnavailable(
+                f"The index table cannot be read: {error}.",
+                "Check RAG_HOME; 'ragline ingest --full' builds the index again.",
+            ) from error
 
     def _empty(self) -> pl.DataFrame:
-        schema = self._dataset.schema
-        names = [name for name in HIT_COLUMNS if name in schema.names]
-        empty = pl.from_arrow(schema.empty_table().select(names))
-        assert isinstance(empty, pl.DataFrame)
-        return empty.with_columns(score=pl.lit(0.0))
+        return _frame(self._dataset.schema.empty_table().select(list(HIT_COLUMNS)))
+
+
+def _leg(found: Any, score: Any) -> Leg:
+    rows, chunks, documents = (found[name].to_pylist() for name in ("_rowid", *KEYS))
+    return Leg(rows, chunks, documents, score.astype("float64").tolist())
+
+
+def _frame(table: Any) -> pl.DataFrame:
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def _both(condition: str, other: str | None) -> str:
+    return condition if other is None else f"{condition} AND ({other})"

@@ -15,6 +15,7 @@ from rag_assets.raw_documents.schema import RAW_DOCUMENTS
 
 from .configuration import index_fingerprints, index_table_name
 from .rows import difference, index_rows, portable_digests
+from .sql import quoted
 from .table import IndexTable
 
 ASSET = "vector_index"
@@ -96,8 +97,6 @@ def _with_vectors(rows: pl.DataFrame, vectors: pl.DataFrame) -> pl.DataFrame:
 
 
 def _verify_count(table: IndexTable, partition: str, expected: int) -> None:
-    from .table import quoted
-
     found = table.count(f"partition = {quoted(partition)}")
     if found != expected:
         raise IndexUnavailable(

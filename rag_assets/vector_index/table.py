@@ -11,6 +11,7 @@ from rag_assets.platform.errors import IndexUnavailable
 from rag_assets.platform.storage import storage_errors
 
 from .schema import index_schema
+from .sql import quoted
 
 # longer lists of removed rows make slow filters; then the whole shard is written in the one commit
 MAX_LISTED_REMOVALS = 2000
@@ -196,11 +197,6 @@ class IndexTable:
         return list(
             query.select(["chunk_id", "_distance"]).limit(limit).to_arrow()["chunk_id"].to_pylist()
         )
-
-
-def quoted(text: str) -> str:
-    """A SQL string literal."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _commit_error(error: RuntimeError) -> Exception:

@@ -105,3 +105,60 @@ class EncoderConformance:
         assert len(encoder.fingerprint) == 64
         assert {"backend", "model", "device", "precision", "max_tokens"} <= set(facts)
         assert encoder.max_tokens > encoder.tokenizer.special_tokens
+
+
+class TokenVectorConformance:
+    """Inherited as well by the test class of every back end that has token vectors."""
+
+    def test_one_unit_vector_a_token(self, encoder: Encoder) -> None:
+        texts = [*ODD, "one two three", "The Störung of the größer policy, 42!"]
+        found = encoder.token_vectors(texts)
+        limit = encoder.max_tokens - encoder.tokenizer.special_tokens
+        for text, vectors in zip(texts, found, strict=True):
+            tokens = min(encoder.tokenizer.count(text), limit)
+            assert vectors.shape == (tokens, encoder.dimensions)
+            assert vectors.dtype == np.float32
+            assert np.linalg.norm(vectors, axis=1) == pytest.approx(1, abs=1e-3)
+
+    def test_no_texts_no_vectors(self, encoder: Encoder) -> None:
+        assert encoder.token_vectors([]) == []
+
+    def test_long_text_keeps_its_first_tokens(self, encoder: Encoder) -> None:
+        limit = encoder.max_tokens - encoder.tokenizer.special_tokens
+        head = "river " * limit
+        kept, longer = encoder.token_vectors([head, head + "Elephants. " * 60_000])
+        assert len(kept) == len(longer) == limit
+        assert cosines(kept, longer).min() > 0.99
+
+    def test_a_token_depends_on_its_context(self, encoder: Encoder) -> None:
+        money, water = encoder.token_vectors(["bank robbery", "bank of the river"])
+        assert money[0] @ water[0] < 0.95
+
+    def test_tokens_are_in_order(self, encoder: Encoder) -> None:
+        text, words = encoder.token_vectors(["dog tax river", "dog"])
+        assert int(np.argmax(text @ words[0])) == 0
+
+    @settings(max_examples=10, deadline=None, suppress_health_check=SHARED)
+    @given(texts=TEXTS, data=st.data())
+    def test_batching_does_not_matter_for_tokens(
+        self, encoder: Encoder, texts: list[str], data: st.DataObject
+    ) -> None:
+        order = data.draw(st.permutations(range(len(texts))))
+        whole = encoder.token_vectors(texts)
+        again = encoder.token_vectors([texts[index] for index in order])
+        for index, vectors in zip(order, again, strict=True):
+            assert vectors.shape == whole[index].shape
+            # single tokens of nonsense vary more than whole texts do
+            assert not len(vectors) or cosines(vectors, whole[index]).min() > 0.99
+
+    def test_threads_share_it_for_tokens(self, encoder: Encoder) -> None:
+        texts = [f"text number {i} about {WORDS[i % len(WORDS)]}" for i in range(40)]
+        expected = encoder.token_vectors(texts)
+        with ThreadPoolExecutor(6) as pool:
+            runs = [pool.submit(encoder.token_vectors, texts) for _ in range(3)]
+            pooled = [pool.submit(encoder.encode, texts) for _ in range(3)]
+        for run in runs:
+            for left, right in zip(run.result(), expected, strict=True):
+                assert cosines(left, right).min() > 0.99
+        for one in pooled:
+            assert cosines(one.result(), encoder.encode(texts)).min() > 0.999

@@ -7,16 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rag_assets.encoders import Encoder, exported
+from rag_assets.encoders import Encoder, exported, token_states
 from rag_assets.encoders.compiled import CompiledEncoder
 from rag_assets.encoders.exported import AGREEMENT_FILE, exported_folder, read_agreement
 from rag_assets.encoders.models import MINILM
+from rag_assets.encoders.openvino_runtime import load_openvino
+from rag_assets.encoders.token_states import add_token_states
 from rag_assets.platform.errors import EncoderError
 
-from .conformance import EncoderConformance, cosines
+from .conformance import WORDS, EncoderConformance, TokenVectorConformance, cosines
 
 
-class TestCompiled(EncoderConformance):
+class TestCompiled(EncoderConformance, TokenVectorConformance):
     @pytest.fixture
     def encoder(self, compiled: CompiledEncoder) -> Encoder:
         return compiled
@@ -141,3 +143,57 @@ def test_preparing_again_loads_nothing(compiled: CompiledEncoder, encoder_state:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def _pooled_outputs(folder: Path, with_tokens: bool) -> list[np.ndarray]:
+    """What the exported graph itself gives for three shapes of input."""
+    core = load_openvino().Core()
+    graph = core.read_model(folder / "model.xml")
+    assert not with_tokens or add_token_states(graph, 384)
+    compiled = core.compile_model(graph, "CPU", {"PERFORMANCE_HINT": "THROUGHPUT"})
+    results = []
+    for rows, width in ((1, 16), (3, 48), (8, 256)):
+        ids = np.random.default_rng(width).integers(1000, 20_000, (rows, width))
+        request = compiled.create_infer_request()
+        request.infer([ids, np.ones_like(ids)])
+        assert len(compiled.outputs) == 1 + with_tokens
+        results.append(request.get_output_tensor(0).data.copy())
+    return results
+
+
+def test_pooled_vectors_are_the_same_with_token_states(
+    compiled: CompiledEncoder, encoder_state: Path
+) -> None:
+    folder = exported_folder(encoder_state, compiled.fingerprint)
+    for with_tokens, without in zip(
+        _pooled_outputs(folder, True), _pooled_outputs(folder, False), strict=True
+    ):
+        np.testing.assert_array_equal(with_tokens, without)
+
+
+def test_vectors_stay_the_same_once_token_vectors_were_asked_for(encoder_state: Path) -> None:
+    encoder = CompiledEncoder(MINILM, encoder_state)
+    texts = [f"{word} policy " * (1 + i % 9) for i, word in enumerate(WORDS * 4)]
+    before, fingerprint = encoder.encode(texts), encoder.fingerprint
+    encoder.token_vectors(texts[:2])
+    np.testing.assert_array_equal(encoder.encode(texts), before)
+    assert encoder.fingerprint == fingerprint
+
+
+def test_the_vector_of_a_text_is_the_mean_of_its_tokens(compiled: CompiledEncoder) -> None:
+    """Up to the special tokens and the lengths of the tokens, which are not told."""
+    texts = ["The committee meets four times a year to settle every open complaint. " * 3] * 2
+    means = np.array([tokens.mean(axis=0) for tokens in compiled.token_vectors(texts)])
+    means /= np.linalg.norm(means, axis=1, keepdims=True)
+    assert cosines(means, compiled.encode(texts)).min() > 0.95
+
+
+def test_an_unknown_graph_still_encodes(
+    compiled: CompiledEncoder, encoder_state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(token_states, "POOLING", ("Divide", "MaxPool"))
+    encoder = CompiledEncoder(MINILM, encoder_state)
+    texts = ["one text", "another"]
+    np.testing.assert_allclose(encoder.encode(texts), compiled.encode(texts), atol=1e-6)
+    with pytest.raises(EncoderError, match="no token vectors"):
+        encoder.token_vectors(texts)

@@ -44,6 +44,11 @@ class TestOpenAICompatible(EncoderConformance):
         return client(server.url, tmp_path, batch_size=5)
 
 
+def test_an_endpoint_has_no_token_vectors(tmp_path: Path) -> None:
+    with pytest.raises(EncoderError, match=r"query\.reranker"):
+        client("http://a/v1", tmp_path).token_vectors(["text"])
+
+
 def answer(status: int = 200, body: Any = None, **headers: str) -> Any:
     return lambda _: JSONResponse(body, status, headers)
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rag_assets.query.access import Caller, acl_condition
+from rag_assets.query.access import Caller, acl_condition, readable
 from rag_assets.vector_index.reader import IndexReader
 from rag_assets.vector_index.rows import index_rows
 from rag_assets.vector_index.table import IndexTable
@@ -72,13 +72,29 @@ def test_both_legs_return_exactly_what_the_caller_may_read(
     condition = acl_condition(caller)
     probe = vector_of("anything")
     for hits in (reader.dense(probe, 50, condition), reader.full_text("canary", 50, condition)):
-        assert set(hits["document_id"]) == allowed(caller)
+        assert set(hits.document_id) == allowed(caller)
+    everything = reader.neighbours({name: [0, 1] for name in ACLS}, condition)
+    assert set(everything["document_id"]) == allowed(caller)
+    chunk_ids = reader.dense(probe, 50, None).chunk_id
+    assert set(reader.chunks(chunk_ids, condition)["document_id"]) == allowed(caller)
+
+
+@given(groups=GROUPS, admin=st.booleans(), authenticated=st.booleans())
+def test_the_rule_for_tables_is_the_rule_of_the_search(
+    groups: set[str], admin: bool, authenticated: bool
+) -> None:
+    caller = Caller(frozenset(groups), admin, authenticated)
+    rows = pl.DataFrame(
+        {"document_id": list(ACLS), "acl": list(ACLS.values())},
+        schema={"document_id": pl.String, "acl": pl.List(pl.String)},
+    )
+    assert set(rows.filter(readable(caller))["document_id"]) == allowed(caller)
 
 
 def test_a_prefilter_does_not_cost_places(reader: IndexReader) -> None:
     """A filter after the search would return fewer hits than there are."""
     condition = acl_condition(Caller.of(["board"], authenticated=True))
-    assert reader.dense(vector_of("anything"), 3, condition).height == 3
+    assert len(reader.dense(vector_of("anything"), 3, condition).row_id) == 3
 
 
 def test_only_an_admin_has_no_condition() -> None:
@@ -87,7 +103,7 @@ def test_only_an_admin_has_no_condition() -> None:
     assert Caller.of([" staff ", "", "  "]).groups == {"staff"}
 
 
-def test_the_hits_never_carry_vectors(reader: IndexReader) -> None:
-    hits = reader.dense(vector_of("anything"), 1, None)
-    assert "vector" not in hits.columns
-    assert isinstance(hits, pl.DataFrame)
+def test_rows_never_carry_vectors(reader: IndexReader) -> None:
+    found = reader.dense(vector_of("anything"), 1, None)
+    rows = (reader.rows(found.row_id), reader.chunks(found.chunk_id, None))
+    assert all(frame.height == 1 and "vector" not in frame.columns for frame in rows)

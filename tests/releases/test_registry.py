@@ -2,29 +2,20 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from rag_assets.platform.database import SCHEMA_REVISION, current_revision, open_database
-from rag_assets.platform.errors import StorageError
+from rag_assets.platform.errors import NoRelease, StorageError
 from rag_assets.releases.registry import Registry, Release, metadata, releases
+from tests.platform.databases import fresh_database
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'platform.db'}"
-        return
-    server: str = request.getfixturevalue("postgres_url")
-    name = "t" + tmp_path.name.lower().replace("-", "_").replace("[", "").replace("]", "")[-30:]
-    admin = sa.create_engine(server, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(sa.text(f'CREATE DATABASE "{name}"'))
-    admin.dispose()
-    yield sa.make_url(server).set(database=name).render_as_string(hide_password=False)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return fresh_database(request, tmp_path)
 
 
 def candidate(registry: Registry, **changes: object) -> Release:
@@ -84,6 +75,63 @@ def test_two_live_releases_are_impossible(url: str, tmp_path: Path) -> None:
         connection.execute(
             sa.update(releases).where(releases.c.id == other.id).values(status="live")
         )
+
+
+LEARNED = {"fusion": "rrf", "fusion_weight": 0.3, "learned_from": {"questions": 20}}
+SAME = {"parser": "p", "chunker": "c", "encoder": "e", "index": "i"}
+
+
+def test_parameters_are_kept_with_a_release(url: str, tmp_path: Path) -> None:
+    registry = Registry(open_database(url, tmp_path))
+    first = candidate(registry)
+    assert first.parameters is None
+    assert registry.set_parameters(first.id, {"fusion": "weighted"}).parameters is not None
+    assert registry.set_parameters(first.id, LEARNED).parameters == LEARNED
+    assert registry.get(first.id) == registry.all()[0]
+    with pytest.raises(NoRelease, match="no release 77"):
+        registry.set_parameters(77, LEARNED)
+
+
+@pytest.mark.parametrize(
+    ("fingerprints", "expected"),
+    [
+        (SAME, LEARNED),
+        ({**SAME, "parser": "another", "index": "another"}, LEARNED),
+        ({**SAME, "encoder": "another"}, None),
+        ({**SAME, "chunker": "another"}, None),
+        ({"index": "i"}, None),
+    ],
+)
+def test_a_promotion_takes_over_what_still_holds(
+    fingerprints: dict[str, str], expected: object, tmp_path: Path
+) -> None:
+    registry = Registry(open_database("", tmp_path))
+    first = registry.promote(candidate(registry, fingerprints=SAME).id, {})
+    assert first.parameters is None
+    registry.set_parameters(first.id, LEARNED)
+    second = candidate(registry, fingerprints=fingerprints)
+    assert second.parameters is None
+    assert registry.promote(second.id, {"gate": 1}).parameters == expected
+    assert registry.get(first.id).parameters == LEARNED  # type: ignore[union-attr]
+    assert registry.get(second.id).metrics == {"gate": 1}  # type: ignore[union-attr]
+
+
+def test_fingerprints_that_nobody_recorded_are_not_equal(tmp_path: Path) -> None:
+    registry = Registry(open_database("", tmp_path))
+    first = registry.promote(candidate(registry).id, {})
+    registry.set_parameters(first.id, LEARNED)
+    assert registry.promote(candidate(registry).id, {}).parameters is None
+
+
+def test_a_candidates_own_parameters_win(url: str, tmp_path: Path) -> None:
+    registry = Registry(open_database(url, tmp_path))
+    first = registry.promote(candidate(registry, fingerprints=SAME).id, {})
+    registry.set_parameters(first.id, LEARNED)
+    second = candidate(registry, fingerprints=SAME)
+    registry.set_parameters(second.id, {"fusion": "weighted"})
+    assert registry.promote(second.id, {}).parameters == {"fusion": "weighted"}
+    third = candidate(registry, fingerprints=SAME)
+    assert registry.promote(third.id, {}).parameters == {"fusion": "weighted"}
 
 
 def test_the_migrations_make_what_the_code_expects(url: str, tmp_path: Path) -> None:

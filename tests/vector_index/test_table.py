@@ -72,11 +72,12 @@ def test_a_tag_pins_what_readers_see(tmp_path: Path) -> None:
     table.prepare(force=True)
     table.tag("release-2", table.version)
     old, new = (IndexReader(str(tmp_path), "x", tag) for tag in ("release-1", "release-2"))
-    assert old.full_text("beta", 5, None)["text"].to_list() == ["beta words"]
-    assert new.full_text("beta", 5, None).is_empty()
+    assert old.full_text("beta", 5, None).chunk_id == ["docs/a#beta words"]
+    assert new.full_text("beta", 5, None).chunk_id == []
     probe = vector_of("e-docs/a-alpha words")
-    assert old.dense(probe, 1, None)["text"].to_list() == ["alpha words"]
-    assert old.dense(probe, 1, None)["score"][0] == pytest.approx(1.0, abs=1e-5)
+    nearest = old.dense(probe, 1, None)
+    assert old.rows(nearest.row_id)["text"].to_list() == ["alpha words"]
+    assert nearest.score[0] == pytest.approx(1.0, abs=1e-5)
     assert (old.count(), new.count()) == (2, 1)
     assert new.documents().rows() == [("docs/a", "c" * 64, 1)]
 
@@ -88,7 +89,8 @@ def test_rows_written_after_the_index_are_found_by_full_text(tmp_path: Path) -> 
     put(table, rows({"docs/a": ["alpha words", "delta words"]}), "docs")
     table.prepare()
     reader = IndexReader(str(tmp_path), "x", table.version)
-    assert reader.full_text("delta", 5, None)["text"].to_list() == ["delta words"]
+    found = reader.full_text("delta", 5, None)
+    assert reader.rows(found.row_id)["text"].to_list() == ["delta words"]
 
 
 def test_a_version_that_is_not_there_is_explained(tmp_path: Path) -> None:

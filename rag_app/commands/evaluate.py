@@ -1,0 +1,214 @@
+"""``ragline evaluate``."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rag_app.output import AsJson, Groups, print_json, print_table
+
+if TYPE_CHECKING:
+    from evals.evaluate import Evaluation
+    from evals.thresholds import Verdict
+    from rag_assets.platform.platform import Platform
+
+GOLDEN_QUESTIONS = "golden_questions.jsonl"
+BELOW_THRESHOLD = 3  # exit code
+SHOWN_UNRESOLVED = 5
+
+
+def evaluate(
+    dataset: Annotated[
+        str,
+        typer.Option(
+            help="A golden set (.jsonl) or a BEIR folder; default golden_questions.jsonl beside "
+            "ragline.toml."
+        ),
+    ] = "",
+    source: Annotated[
+        str, typer.Option(help="Source whose documents a BEIR folder means; default the only one.")
+    ] = "",
+    split: Annotated[
+        str, typer.Option(help="Judgements of a BEIR folder; default the only ones, or test.")
+    ] = "",
+    k: Annotated[int, typer.Option("--k", min=1, max=100, help="Cutoff of the metrics.")] = 10,
+    learn: Annotated[
+        bool,
+        typer.Option(
+            "--learn",
+            help="Learn fusion and abstention from one half of the questions, report the other, and "
+            "store what was learned with the release.",
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --learn: store nothing.")
+    ] = False,
+    balance: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="With --learn: most answerable questions that may be refused, as a share; default: "
+            "weigh wrong refusals and wrong answers alike.",
+        ),
+    ] = None,
+    groups: Groups = "",
+    release: Annotated[
+        int, typer.Option("--release", help="Evaluate this release; default the live one.")
+    ] = 0,
+    least: Annotated[
+        list[str] | None,
+        typer.Option("--min", help="Exit with code 3 below this, e.g. ndcg@10=0.7; repeatable."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure how well the released index answers a set of questions."""
+    from evals.evaluate import evaluate as run
+    from evals.questions import load_questions
+    from evals.thresholds import judge_thresholds, parse_thresholds
+    from rag_assets.platform.platform import Platform
+    from rag_assets.query.access import Caller
+    from rag_assets.query.engine import QueryEngine
+
+    thresholds = parse_thresholds(least or [], k)
+    platform = _unlogged(Platform.load())
+    path = _dataset(dataset)
+    questions = load_questions(path, source or _only_source(platform), split or None)
+    engine = QueryEngine(platform, release or None)
+    engine.warm_up()
+    caller = Caller.of(groups.split(","), authenticated=platform.settings.auth.enabled)
+    with _progress(enabled=not as_json) as progress:
+        evaluation = run(
+            engine,
+            questions,
+            caller,
+            dataset=path.stem,
+            k=k,
+            learn=learn,
+            balance=balance,
+            progress=progress,
+        )
+    stored = learn and not dry_run
+    if stored:
+        _store(platform, evaluation)
+    verdicts = judge_thresholds(thresholds, evaluation.summary)
+    if as_json:
+        gates = [{**verdict._asdict(), "passed": verdict.passed} for verdict in verdicts]
+        print_json({**evaluation.summary, "stored": stored, "gates": gates})
+    else:
+        _show(evaluation.summary, verdicts, learn=learn, stored=stored)
+    if not all(verdict.passed for verdict in verdicts):
+        raise typer.Exit(BELOW_THRESHOLD)
+
+
+def _dataset(dataset: str) -> Path:
+    """The question set that is meant."""
+    from rag_assets.platform.errors import ConfigurationError
+    from rag_assets.platform.settings import config_path
+
+    if dataset:
+        return Path(dataset).expanduser().absolute()
+    beside = config_path().parent / GOLDEN_QUESTIONS
+    if not beside.is_file():
+        raise ConfigurationError(
+            f"There is no question set: {beside} does not exist.",
+            "Write one, or name another with --dataset.",
+        )
+    return beside
+
+
+def _only_source(platform: "Platform") -> str:
+    names = list(platform.settings.sources)
+    return names[0] if len(names) == 1 else ""
+
+
+def _unlogged(platform: "Platform") -> "Platform":
+    """The platform without its query log, which is for what people ask."""
+    from rag_assets.platform.platform import Platform
+
+    query = platform.settings.query.model_copy(update={"log": "off"})
+    return Platform(platform.settings.model_copy(update={"query": query}))
+
+
+def _store(platform: "Platform", evaluation: "Evaluation") -> None:
+    from rag_assets.releases.registry import Registry
+
+    release_id = int(evaluation.summary["release"]["id"])
+    Registry(platform.database).set_parameters(release_id, evaluation.parameters.to_dict())
+
+
+@contextmanager
+def _progress(*, enabled: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """Give a function that shows one bar for each thing that is done."""
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+    console = Console(stderr=True)
+    if not (enabled and console.is_terminal):
+        yield lambda doing, done, total: None
+        return
+    tasks: dict[str, TaskID] = {}
+    with Progress(console=console, transient=True) as bars:
+
+        def show(doing: str, done: int, total: int) -> None:
+            if doing not in tasks:
+                tasks[doing] = bars.add_task(doing, total=total)
+            bars.update(tasks[doing], completed=done)
+
+        yield show
+
+
+def _show(summary: dict[str, Any], verdicts: "list[Verdict]", *, learn: bool, stored: bool) -> None:
+    half = " (the half not learned from)" if learn else ""
+    title = (
+        f"{summary['dataset']}, release {summary['release']['id']}: {summary['queries']} questions"
+    )
+    names = list(summary["metrics"])
+    rows = [
+        [method, *(f"{values[name]:.4f}" for name in names)]
+        for method, values in summary["methods"].items()
+    ]
+    rows.append(["95%", *(f"{low:.2f}–{high:.2f}" for low, high in summary["confidence"].values())])
+    print_table(title + half, ["", *names], rows)
+    for line in _lines(summary, learn=learn, stored=stored):
+        typer.echo(line)
+    for verdict in verdicts:
+        value = "not measured" if verdict.value is None else f"{verdict.value:.4f}"
+        word = "passed" if verdict.passed else "FAILED"
+        typer.echo(f"{word}: {verdict.name} is {value}, at least {verdict.least} is wanted")
+
+
+def _lines(summary: dict[str, Any], *, learn: bool, stored: bool) -> Iterator[str]:
+    """What the table has no room for."""
+    gain, parameters = summary["gain"], summary["parameters"]
+    low, high = gain["confidence"]
+    yield (
+        f"{summary['method']}: {gain['metric']} {gain['mean']:+.4f} ({low:+.4f} to {high:+.4f}) "
+        f"against {gain['over']} alone"
+    )
+    yield f"fusion: {parameters['fusion']}, weight of the dense leg {parameters['fusion_weight']:.2f}"
+    if evidence := summary["evidence"]:
+        name = next(iter(evidence))
+        yield f"evidence {name}: {evidence[name]:.4f} ({evidence['queries']} questions with quotes)"
+    if abstention := summary["abstention"]:
+        yield (
+            f"abstention: AUROC {abstention['auroc']:.3f}, wrongly refused "
+            f"{abstention['wrongly_refused']:.1%} of {abstention['answerable']}, wrongly answered "
+            f"{abstention['wrongly_answered']:.1%} of {abstention['unanswerable']}"
+        )
+    if citations := summary["citations"]:
+        shares = ", ".join(f"{n}: {citations[f'gold_page@{n}']:.1%}" for n in (1, 3, 5))
+        yield f"gold page among the first citations: {shares} ({citations['questions']} questions)"
+    latency = summary["latency_ms"]
+    yield f"search: p50 {latency['p50']:.1f} ms, p99 {latency['p99']:.1f} ms"
+    unresolved = summary["unresolved"]
+    if unresolved["count"]:
+        yield f"evidence not in the release (counted as missed): {unresolved['count']} questions"
+        for question_id in list(unresolved["questions"])[:SHOWN_UNRESOLVED]:
+            yield f"  {question_id}: {'; '.join(unresolved['questions'][question_id])}"
+    if summary["unjudged"]:
+        yield f"left out because nobody judged them: {summary['unjudged']} questions"
+    if learn:
+        yield "stored with the release" if stored else "nothing was stored (--dry-run)"

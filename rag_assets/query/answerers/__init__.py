@@ -1,0 +1,1 @@
+"""Answerers: from passages to an answer with markers, behind one protocol."""

@@ -1,0 +1,127 @@
+"""The extractive answerer: quotes the sentences that answer, with their spans; needs no LLM."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from rag_assets.query.answer import Quote
+from rag_assets.query.evidence.readable import readable
+from rag_assets.query.evidence.sentences import ScoredSentences, score_sentences
+from rag_assets.query.evidence.words import content_stems
+
+from .base import AnswerRequest, Draft, Token
+
+if TYPE_CHECKING:
+    from rag_assets.encoders import Encoder
+
+MAX_QUOTES = 5
+# a sentence is quoted when it is this probable an answer beside the best one
+LEAST_SHARE = 0.1
+# each sentence already quoted from a passage makes room for another passage
+SAME_PASSAGE = 0.5
+# two sentences that share this much of their words say the same
+SAME_WORDS = 0.8
+THIN = 0.15
+THIN_EVIDENCE = "The documents may not answer this; what comes closest:"
+_CHARACTERS_A_TOKEN = 4
+_UNSPACED = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
+
+
+class ExtractiveAnswerer:
+    """See the protocol in ``base.py``.
+
+    Args:
+        encoder: compares sentences with the question.
+    """
+
+    name = "extractive"
+
+    def __init__(self, encoder: "Encoder") -> None:
+        self._encoder = encoder
+
+    def warm_up(self) -> None:
+        """Load the encoder."""
+        self._encoder.warm_up()
+
+    def count_tokens(self, text: str) -> int:
+        """An estimate, on the high side: nothing is ever cut, so no tokenizer is worth loading."""
+        unspaced = len(_UNSPACED.findall(text))
+        return max(len(text.split()), -(-(len(text) - unspaced) // _CHARACTERS_A_TOKEN)) + unspaced
+
+    def answer(self, request: AnswerRequest) -> Iterator[Token | Draft]:
+        """Yield one sentence after the other, then the draft with the spans they were taken from."""
+        parts = [passage.parts for passage in request.passages]
+        numbers = [passage.number for passage in request.passages]
+        scored = score_sentences(request.question, request.question_vector, parts, self._encoder)
+        chosen = choose(scored)
+        spoken: list[str] = []
+        quotes: list[Quote] = []
+        for piece in _pieces(scored, chosen):
+            spoken.append(piece.text if not spoken else piece.separator + piece.text)
+            yield Token(spoken[-1])
+            if piece.index is not None:
+                sentence = scored.sentences[piece.index]
+                marker = str(numbers[sentence.passage])
+                score = round(float(scored.scores[piece.index]), 4)
+                quotes.append(Quote(marker, sentence.hit, sentence.start, sentence.end, score))
+                spoken.append(f" [{marker}]")
+                yield Token(spoken[-1])
+        yield Draft("".join(spoken), tuple(quotes))
+
+
+def choose(scored: ScoredSentences, most: int = MAX_QUOTES) -> list[int]:
+    """Which sentences to quote: the best, and others while they are nearly as probable.
+
+    Returns:
+        Positions, grouped by passage: passages by their best sentence, sentences in reading order.
+    """
+    stems = [set(content_stems(sentence.text)) for sentence in scored.sentences]
+    chosen: list[int] = []
+    left = scored.best_first()
+    while left and len(chosen) < most:
+        taken = [scored.sentences[at].passage for at in chosen]
+
+        def worth(at: int, taken: list[int] = taken) -> float:
+            used = taken.count(scored.sentences[at].passage)
+            return float(scored.scores[at]) * SAME_PASSAGE**used
+
+        best = max(left, key=worth)
+        if chosen and worth(best) < LEAST_SHARE * scored.scores[chosen[0]]:
+            break
+        left.remove(best)
+        if all(_overlap(stems[best], stems[other]) < SAME_WORDS for other in chosen):
+            chosen.append(best)
+    order = list(dict.fromkeys(scored.sentences[at].passage for at in chosen))
+    return sorted(chosen, key=lambda at: (order.index(scored.sentences[at].passage), at))
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A piece of the answer: a quoted sentence, or a line of our own where there is no index."""
+
+    text: str
+    separator: str = " "
+    index: int | None = None
+
+
+def _pieces(scored: ScoredSentences, chosen: Sequence[int]) -> Iterator[_Piece]:
+    if not chosen:
+        return
+    listed = any(scored.sentences[at].kind != "prose" for at in chosen)
+    if float(scored.scores[chosen].max()) < THIN:
+        yield _Piece(THIN_EVIDENCE)
+    for before, at in pairwise([None, *chosen]):
+        assert at is not None
+        sentence = scored.sentences[at]
+        together = before is not None and scored.sentences[before].passage == sentence.passage
+        prefix = "- " if sentence.kind != "prose" else ""
+        separator = "\n" if prefix else " " if together and not listed else "\n\n"
+        yield _Piece(prefix + readable(sentence), separator, at)
+
+
+def _overlap(left: set[str], right: set[str]) -> float:
+    """Shared words by the shorter text's words; 1 where one has none."""
+    smaller = min(len(left), len(right))
+    return len(left & right) / smaller if smaller else 1.0

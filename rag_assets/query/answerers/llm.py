@@ -1,0 +1,152 @@
+"""The LLM answerer: any OpenAI-compatible server writes the answer from the passages."""
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+
+from rag_assets.platform.settings import LLMSettings, QuerySettings
+from rag_assets.query.answer import Passage
+
+from .base import AnswererRefused, AnswerRequest, Draft, Token
+from .client import Completion, LLMClient, Message
+from .no_answer import settle_no_answer
+from .prompts import WORD_JOINER, PromptTemplates
+from .structured import answer_schema, parse_answer
+from .tokens import PromptTokens
+
+MESSAGE_TOKENS = 8  # what chat templates put around a message, at most
+SMALLEST_PASSAGE = 200  # characters: below it a passage is of no use
+
+
+class LLMAnswerer:
+    """See ``base``; made from the sections ``[llm]`` and ``[query]`` of the settings.
+
+    Args:
+        settings, query: the two sections.
+        client: one that is shared with others, and with it what is known of the server.
+
+    Raises:
+        ConfigurationError: ``llm.base_url`` is no http address.
+    """
+
+    def __init__(
+        self, settings: LLMSettings, query: QuerySettings, client: LLMClient | None = None
+    ) -> None:
+        self.client = client or LLMClient(settings)
+        self._note_name()
+        self._settings = settings
+        self._prompts = PromptTemplates(query.prompts_path)
+        self._tokens = PromptTokens(settings.tokenizer)
+
+    def warm_up(self) -> None:
+        """Ask the server for its model and window, and load the tokenizer."""
+        self.client.model()
+        self.client.context_window()
+        self._note_name()
+        self.count_tokens("")
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of a text by ``llm.tokenizer``, or a safe estimate."""
+        return self._tokens.count(text)
+
+    def answer(self, request: AnswerRequest) -> Generator[Token | Draft, None, None]:
+        """See ``base``; passages that do not fit the model's window are left out, the last first.
+
+        Raises:
+            AnswererUnavailable, AnswererRefused: see ``LLMClient.stream``.
+            ConfigurationError: no template for the task, or one that is broken; no model chosen.
+        """
+        window = self.client.context_window()
+        max_tokens = min(self._settings.max_answer_tokens, max(1, window // 2))
+        passages = self._fit(request, window - max_tokens)
+        try:
+            yield from self._write(request, passages, max_tokens)
+        except AnswererRefused as refusal:
+            # nothing was said yet: a refused prompt has no tokens
+            if refusal.kind != "prompt_too_long" or not passages:
+                raise
+            yield from self._write(request, _half(passages), max_tokens)
+
+    def _write(
+        self, request: AnswerRequest, passages: Sequence[Passage], max_tokens: int
+    ) -> Iterator[Token | Draft]:
+        """Ask for one answer and pass it on."""
+        structured = self._settings.structured
+        schema = answer_schema() if structured else None
+        messages = self._messages(request, passages)
+        with closing(_Answer(self.client.stream(messages, max_tokens, schema))) as answer:
+            texts = []
+            pieces = answer.as_whole() if structured else settle_no_answer(iter(answer))
+            for text in pieces:
+                texts.append(text)
+                yield Token(text)
+        done = answer.completion
+        self._note_name()
+        yield Draft(
+            text="".join(texts),
+            prompt_tokens=done.prompt_tokens,
+            completion_tokens=done.completion_tokens,
+            model=done.model,
+            finish_reason=done.finish_reason,
+        )
+
+    def _note_name(self) -> None:
+        """``llm:<model>``; ``llm`` until the server has told which model it has."""
+        self.name = f"llm:{self.client.known_model}".rstrip(":")
+
+    def _messages(self, request: AnswerRequest, passages: Sequence[Passage]) -> list[Message]:
+        return self._prompts.render(
+            request.task, request.question, passages, structured=self._settings.structured
+        )
+
+    def _fit(self, request: AnswerRequest, budget: int) -> list[Passage]:
+        """The passages that fit a budget of prompt tokens: the first ones, or a part of the first."""
+        passages = list(request.passages)
+        while len(passages) > 1 and self._prompt_tokens(request, passages) > budget:
+            passages.pop()
+        while passages and self._prompt_tokens(request, passages) > budget:
+            passages = _half(passages)
+        return passages
+
+    def _prompt_tokens(self, request: AnswerRequest, passages: Sequence[Passage]) -> int:
+        return sum(
+            self.count_tokens(message["content"]) + MESSAGE_TOKENS
+            for message in self._messages(request, passages)
+        )
+
+
+class _Answer:
+    """The texts of a stream, and its completion once it ended."""
+
+    def __init__(self, stream: Iterator[str | Completion]) -> None:
+        self._stream = stream
+        self.completion = Completion("")
+
+    def __iter__(self) -> Iterator[str]:
+        for piece in self._stream:
+            if isinstance(piece, Completion):
+                self.completion = piece
+            elif text := piece.replace(WORD_JOINER, ""):  # copied from a text that we neutralised
+                yield text
+
+    def as_whole(self) -> Iterator[str]:
+        """The text of an answer in JSON; it can only be told when it is complete."""
+        yield parse_answer("".join(self)).to_text()
+
+    def close(self) -> None:
+        """End the stream and with it the generation."""
+        close = getattr(self._stream, "close", None)
+        if close:
+            close()
+
+
+def _half(passages: Sequence[Passage]) -> list[Passage]:
+    """The first half of the passages; of a single one the first half of its text, or nothing."""
+    if len(passages) > 1:
+        return list(passages[: len(passages) // 2])
+    passage = passages[0]
+    text = passage.text[: len(passage.text) // 2]
+    if len(text) < SMALLEST_PASSAGE:
+        return []
+    part = replace(passage.parts[0], text=text)
+    return [replace(passage, parts=(part,), hit=part)]

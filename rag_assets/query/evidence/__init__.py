@@ -1,0 +1,1 @@
+"""Evidence: how well sentences support an answer, checked citations, calibrated abstention."""

@@ -1,0 +1,311 @@
+"""The query log: what was asked, what was read and what was answered, in the platform database.
+
+``answers`` has one row an answer. ``answer_documents`` names the documents that an answer read,
+cites or mentions as copies, so that every trace of a document can be found through an index.
+"""
+
+import math
+import numbers
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from rag_assets.platform.errors import StorageError
+from rag_assets.platform.fingerprint import sha256_text
+
+from .access import Caller
+from .answer import Answer, Passage
+
+LogMode = Literal["full", "hashed", "off"]
+
+metadata = sa.MetaData()
+answers = sa.Table(
+    "answers",
+    metadata,
+    sa.Column("answer_id", sa.String(64), primary_key=True),
+    sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("release_id", sa.Integer, nullable=False),
+    sa.Column("question", sa.Text),
+    sa.Column("question_sha256", sa.String(64), nullable=False),
+    sa.Column("groups", sa.JSON, nullable=False),
+    sa.Column("authenticated", sa.Boolean, nullable=False),
+    sa.Column("admin", sa.Boolean, nullable=False),
+    sa.Column("filter", sa.JSON(none_as_null=True)),
+    sa.Column("task", sa.Text, nullable=False),
+    sa.Column("answer", sa.Text),
+    sa.Column("answer_sha256", sa.String(64), nullable=False),
+    sa.Column("abstained", sa.Boolean, nullable=False),
+    sa.Column("confidence", sa.Float),
+    sa.Column("citations", sa.JSON, nullable=False),
+    sa.Column("support", sa.JSON, nullable=False),
+    sa.Column("passages", sa.JSON, nullable=False),
+    sa.Column("answerer", sa.Text, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("prompt_tokens", sa.Integer, nullable=False),
+    sa.Column("completion_tokens", sa.Integer, nullable=False),
+    sa.Column("cost_usd", sa.Float, nullable=False),
+    sa.Column("timings_ms", sa.JSON, nullable=False),
+    sa.Column("degraded", sa.JSON, nullable=False),
+    sa.Column("parameters", sa.JSON, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+    sa.Index("answers_by_time", "asked_at"),
+)
+answer_documents = sa.Table(
+    "answer_documents",
+    metadata,
+    sa.Column(
+        "answer_id",
+        sa.String(64),
+        sa.ForeignKey("answers.answer_id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    sa.Column("document_id", sa.Text, primary_key=True),
+    sa.Index("answers_by_document", "document_id"),
+)
+
+
+@dataclass(frozen=True)
+class AnswerRecord:
+    """One row of the log.
+
+    Attributes:
+        asked_at: when the question came, with a time zone; UTC when it is read back.
+        question, answer: None where only hashes are kept.
+        question_sha256, answer_sha256: of the texts in UTF-8. A hash hides a text only from those
+            who cannot guess it.
+        groups, authenticated, admin: the rights the search ran with.
+        filter: the caller's filter in its JSON form, None without one.
+        task: the prompt.
+        citations, support: as in ``Answer.to_dict``; hashed: ``quote_sha256`` for a quote, title
+            and headings, ``sentence_sha256`` for a sentence.
+        passages: everything that was read, see ``passages_read``.
+        model: the model that answered; empty without an LLM.
+        parameters: ``QueryParameters.to_dict()`` as they were used.
+        error: ``Kind: message`` of what ended the answer; hashed: only the kind.
+    """
+
+    answer_id: str
+    asked_at: datetime
+    release_id: int
+    question: str | None
+    groups: tuple[str, ...] = ()
+    authenticated: bool = False
+    admin: bool = False
+    filter: Any = None
+    task: str = ""
+    answer: str | None = ""
+    abstained: bool = False
+    confidence: float | None = None
+    citations: list[dict[str, Any]] = field(default_factory=list)
+    support: list[dict[str, Any]] = field(default_factory=list)
+    passages: list[dict[str, Any]] = field(default_factory=list)
+    answerer: str = ""
+    model: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost_usd: float = 0.0
+    timings_ms: dict[str, float] = field(default_factory=dict)
+    degraded: list[str] = field(default_factory=list)
+    parameters: dict[str, Any] = field(default_factory=dict)
+    error: str = ""
+    question_sha256: str = ""
+    answer_sha256: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("question", "answer"):
+            text = getattr(self, name)
+            if text is not None and not getattr(self, f"{name}_sha256"):
+                object.__setattr__(self, f"{name}_sha256", sha256_text(text))
+        object.__setattr__(self, "groups", tuple(sorted(self.groups)))
+
+    @classmethod
+    def of(
+        cls,
+        answer: Answer,
+        *,
+        question: str,
+        caller: Caller,
+        passages: Sequence[Passage],
+        asked_at: datetime,
+        filter: Any = None,
+        task: str = "",
+        model: str = "",
+        parameters: dict[str, Any] | None = None,
+        error: str = "",
+    ) -> "AnswerRecord":
+        """The record of an answer and of what it was made from."""
+        values = answer.to_dict()
+        kept = ("answer_id", "answer", "abstained", "confidence", "citations", "support")
+        return cls(
+            asked_at=asked_at,
+            release_id=answer.release["id"],
+            question=question,
+            groups=tuple(caller.groups),
+            authenticated=caller.authenticated,
+            admin=caller.admin,
+            filter=filter,
+            task=task,
+            passages=passages_read(passages),
+            answerer=answer.answerer,
+            model=model,
+            timings_ms=answer.timings_ms,
+            degraded=answer.degraded,
+            parameters=parameters or {},
+            error=error,
+            **asdict(answer.usage),
+            **{name: values[name] for name in kept},
+        )
+
+    @property
+    def documents(self) -> set[str]:
+        """The documents that this record names anywhere."""
+        named = {item["document_id"] for item in (*self.passages, *self.citations)}
+        return named.union(*(item.get("copies", []) for item in self.citations))
+
+
+def passages_read(passages: Sequence[Passage]) -> list[dict[str, Any]]:
+    """What was read, chunk by chunk in reading order: where it stands, not what it says.
+
+    Returns:
+        number (of the passage, what a marker points to), chunk_id, document_id, content_sha256,
+        char_start, char_end, page, score (of the chunk that was found; None for a neighbour).
+    """
+    return [
+        {
+            "number": passage.number,
+            "chunk_id": part.chunk_id,
+            "document_id": part.document_id,
+            "content_sha256": part.content_sha256,
+            "char_start": part.char_start,
+            "char_end": part.char_end,
+            "page": part.page_first,
+            "score": passage.hit.score if part.chunk_id == passage.hit.chunk_id else None,
+        }
+        for passage in passages
+        for part in passage.parts
+    ]
+
+
+class AnswerLog:
+    """Writes and reads the query log.
+
+    Args:
+        engine: the platform database.
+        mode: ``query.log``: full, hashed (no texts) or off (nothing is written).
+    """
+
+    def __init__(self, engine: sa.Engine, mode: LogMode = "full") -> None:
+        self._engine = engine
+        self._mode = mode
+
+    def record(self, record: AnswerRecord) -> None:
+        """Write one answer, in one transaction.
+
+        Raises:
+            StorageError: it could not be written; nothing else is raised.
+        """
+        if self._mode == "off":
+            return
+        record = _hashed(record) if self._mode == "hashed" else record
+        named = [
+            {"answer_id": record.answer_id, "document_id": name}
+            for name in sorted({_storable(name) for name in record.documents})
+        ]
+        with _database_errors("written"), self._engine.begin() as connection:
+            connection.execute(sa.insert(answers).values(**_row(record)))
+            if named:
+                connection.execute(sa.insert(answer_documents), named)
+
+    def get(self, answer_id: str) -> AnswerRecord | None:
+        """One answer by its id."""
+        found = self._select(answers.c.answer_id == _storable(answer_id))
+        return found[0] if found else None
+
+    def between(self, start: datetime, end: datetime) -> list[AnswerRecord]:
+        """The answers to what was asked from ``start`` (included) to ``end`` (not), in order."""
+        return self._select(answers.c.asked_at >= _utc(start), answers.c.asked_at < _utc(end))
+
+    def _select(self, *conditions: sa.ColumnElement[bool]) -> list[AnswerRecord]:
+        query = sa.select(answers).where(*conditions)
+        with _database_errors("read"), self._engine.connect() as connection:
+            rows = connection.execute(query.order_by(answers.c.asked_at, answers.c.answer_id))
+            return [_record(row) for row in rows]
+
+
+def _hashed(record: AnswerRecord) -> AnswerRecord:
+    """The record without what was asked, answered or quoted."""
+    citations = [
+        {
+            **{key: item[key] for key in item if key not in ("quote", "title", "heading_path")},
+            "quote_sha256": sha256_text(item.get("quote") or ""),
+        }
+        for item in record.citations
+    ]
+    support = [
+        {
+            **{key: item[key] for key in item if key != "sentence"},
+            "sentence_sha256": sha256_text(item.get("sentence") or ""),
+        }
+        for item in record.support
+    ]
+    kind = record.error.partition(":")[0]
+    return replace(
+        record,
+        question=None,
+        answer=None,
+        citations=citations,
+        support=support,
+        # a message may repeat the question; a name cannot
+        error=kind if kind.isidentifier() or not kind else "error",
+    )
+
+
+def _row(record: AnswerRecord) -> dict[str, Any]:
+    values = {item.name: getattr(record, item.name) for item in fields(record)}
+    values["groups"] = list(record.groups)
+    stored = {name: _storable(value) for name, value in values.items()}
+    return {**stored, "asked_at": _utc(record.asked_at)}
+
+
+def _record(row: sa.Row[Any]) -> AnswerRecord:
+    values = dict(row._mapping)
+    values["asked_at"] = _utc(values["asked_at"])
+    values["groups"] = tuple(values["groups"])
+    return AnswerRecord(**values)
+
+
+def _utc(moment: datetime) -> datetime:
+    """The moment in UTC; one without a time zone is UTC (SQLite keeps none)."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _storable(value: Any) -> Any:
+    """The value as every database takes it: PostgreSQL knows no NUL, no lone surrogate, no NaN."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
+    if isinstance(value, numbers.Integral):  # NumPy's too
+        return value if isinstance(value, bool) else int(value)
+    if isinstance(value, numbers.Real):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {_storable(str(key)): _storable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_storable(item) for item in value]
+    return value
+
+
+@contextmanager
+def _database_errors(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        raise StorageError(
+            f"The query log cannot be {doing}: {reason}.",
+            "Check the platform database; answers go on without the log.",
+        ) from error

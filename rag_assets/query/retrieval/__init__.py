@@ -1,0 +1,1 @@
+"""Retrieval: the legs of the search, their fusion, and scores of whole documents."""
