@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from rag_assets.platform.settings import LLMSettings, QuerySettings
 from rag_assets.query.answer import Passage
+from rag_assets.query.context.sentence_cut import cut_to_fit
 
 from .base import AnswererRefused, AnswerRequest, Draft, Token
 from .client import Completion, LLMClient, Message
@@ -65,7 +66,7 @@ class LLMAnswerer:
             # nothing was said yet: a refused prompt has no tokens
             if refusal.kind != "prompt_too_long" or not passages:
                 raise
-            yield from self._write(request, _half(passages), max_tokens)
+            yield from self._write(request, self._half(passages), max_tokens)
 
     def _write(
         self, request: AnswerRequest, passages: Sequence[Passage], max_tokens: int
@@ -100,13 +101,25 @@ class LLMAnswerer:
         )
 
     def _fit(self, request: AnswerRequest, budget: int) -> list[Passage]:
-        """The passages that fit a budget of prompt tokens: the first ones, or a part of the first."""
+        """The best passages that fit a budget of prompt tokens, or the beginning of the best one."""
         passages = list(request.passages)
         while len(passages) > 1 and self._prompt_tokens(request, passages) > budget:
-            passages.pop()
+            passages.remove(min(passages, key=lambda passage: passage.hit.score))
         while passages and self._prompt_tokens(request, passages) > budget:
-            passages = _half(passages)
+            passages = self._half(passages)
         return passages
+
+    def _half(self, passages: Sequence[Passage]) -> list[Passage]:
+        """The better half of the passages; of a single one half of the chunk that was found."""
+        if len(passages) > 1:
+            best = sorted(passages, key=lambda passage: -passage.hit.score)[: len(passages) // 2]
+            return [passage for passage in passages if passage in best]
+        passage = passages[0]
+        allowed = self.count_tokens(passage.text) // 2
+        hit = cut_to_fit(passage.hit, allowed, self.count_tokens)
+        if hit is None or len(hit.text) < SMALLEST_PASSAGE:
+            return []
+        return [replace(passage, parts=(hit,), hit=hit)]
 
     def _prompt_tokens(self, request: AnswerRequest, passages: Sequence[Passage]) -> int:
         return sum(
@@ -138,15 +151,3 @@ class _Answer:
         close = getattr(self._stream, "close", None)
         if close:
             close()
-
-
-def _half(passages: Sequence[Passage]) -> list[Passage]:
-    """The first half of the passages; of a single one the first half of its text, or nothing."""
-    if len(passages) > 1:
-        return list(passages[: len(passages) // 2])
-    passage = passages[0]
-    text = passage.text[: len(passage.text) // 2]
-    if len(text) < SMALLEST_PASSAGE:
-        return []
-    part = replace(passage.parts[0], text=text)
-    return [replace(passage, parts=(part,), hit=part)]

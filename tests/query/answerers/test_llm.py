@@ -187,6 +187,22 @@ class TestWindow:
         if window == 1500:
             assert 1 < sent_passages(server) < 12
 
+    def test_the_best_passages_stay_wherever_they_stand(self, server: OpenAIServer) -> None:
+        texts = [f"Passage {n} has words about holidays and invoices. " * 10 for n in range(4)]
+        request = make_request(texts=texts)
+        ranked = [
+            replace(passage, hit=replace(passage.hit, score=score))
+            for passage, score in zip(request.passages, (0.1, 0.9, 0.2, 0.8), strict=True)
+        ]
+        run(
+            make(server, context_window=1400, max_answer_tokens=200),
+            replace(request, passages=ranked),
+        )
+        sent = server.requests[-1]["messages"][1]["content"]
+        assert 1 <= sent_passages(server) < 4
+        assert "Passage 1 " in sent
+        assert "Passage 0 " not in sent
+
     def test_everything_is_sent_when_it_fits(self, server: OpenAIServer) -> None:
         run(make(server), make_request())
         assert sent_passages(server) == 3
