@@ -59,7 +59,7 @@ def questions(count: int) -> list[str]:
         for name in SETS
     ]
     mixed = [texts[i % len(texts)] for i in range(count) for texts in found]
-    return list(dict.fromkeys(mixed))[:count]
+    return list(dict.fromkeys(text.strip() for text in mixed))[:count]
 
 
 def build(platform: Platform, encoder: Encoder, chunks: int) -> None:

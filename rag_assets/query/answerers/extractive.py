@@ -23,7 +23,8 @@ LEAST_SHARE = 0.1
 SAME_PASSAGE = 0.5
 # two sentences that share this much of their words say the same
 SAME_WORDS = 0.8
-THIN = 0.15
+# below this probability of the best sentence a line says that the evidence is thin
+THIN = 0.05
 THIN_EVIDENCE = "The documents may not answer this; what comes closest:"
 _CHARACTERS_A_TOKEN = 4
 _UNSPACED = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")

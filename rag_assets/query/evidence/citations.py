@@ -147,8 +147,11 @@ def _claims(text: str, runs: Sequence[Run]) -> list[_Claim]:
     bounds = [0, *sentence_starts(plain, 0, len(plain)), len(plain)]
     claims = []
     for start, end in pairwise(bounds):
-        # a run stands after what it belongs to
-        here = [n for place, run in zip(places, runs, strict=True) if start < place <= end or place == start == 0 for n in run.numbers]
+        here: list[int] = []
+        for place, run in zip(places, runs, strict=True):
+            # a run belongs to what stands before it
+            if start < place <= end or place == start == 0:
+                here.extend(run.numbers)
         sentence = " ".join(plain[start:end].split())
         if content_stems(sentence) or here:
             claims.append(_Claim(sentence, tuple(dict.fromkeys(here))))

@@ -11,9 +11,14 @@ from dataclasses import dataclass
 
 LONGEST_RANGE = 20
 
-_GROUP = r"[\[【［]\s*(?:(?:passages?|sources?|documents?|quellen?)\s+)?\d{1,3}(?:\s*[-–—,;]\s*\d{1,3})*\s*[\]】］]"
+_GROUP = (
+    r"[\[【［]\s*(?:(?:passages?|sources?|documents?|quellen?)\s+)?"
+    r"\d{1,3}(?:\s*[-–—,;]\s*\d{1,3})*\s*[\]】］]"
+)
 # not a link, a reference's definition, a footnote's text, an image
-_RUN = re.compile(rf"(?<!!)(?:{_GROUP}[ \t]?)*{_GROUP}(?!\([^()\s]*\)|:\s*\S+://)", re.IGNORECASE)
+_RUN = re.compile(
+    rf"(?<!!)(?:{_GROUP}[ \t]?)*{_GROUP}(?!\([^()\[\]\s]*\)|:\s*[^\s\[\]]+://)", re.IGNORECASE
+)
 _CODE = re.compile(r"(?P<ticks>`+)(?!`)[\s\S]+?(?<!`)(?P=ticks)(?!`)")
 _PARTS = re.compile(r"(\d{1,3})(?:\s*[-–—]\s*(\d{1,3}))?")
 

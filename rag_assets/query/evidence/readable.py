@@ -2,15 +2,15 @@
 
 import re
 
-from .sentences import Sentence
+from .sentences import TABLE_RULE, Sentence
 
 _LOOKS_LIKE_A_MARKER = re.compile(r"[\[【［]([^\[\]【】［］]{0,40})[\]】］]")
 _ITEM = re.compile(r"^(?:[-*+]|\d{1,9}[.)])\s+(?:\[[ xX]\]\s+)?")
-_RULE = re.compile(r"^\s*\|?[\s:|-]*-[\s:|-]*$")
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)")
 _EMPHASIS = re.compile(r"(\*\*|__|\*|`)(?=\S)(.+?)(?<=\S)\1")
 _QUOTATION = re.compile(r"(?m)^\s*>\s?")
-_ENDS = (".", "!", "?", ":", ";", "…", "。", "！", "？", '"', "”", "“", ")", "'", "’")
+_ENDS = (".", "!", "?", ":", ";", "…", "。", "！", "？")
+_CLOSERS = ")\"”“'’»«"
 
 
 def readable(sentence: Sentence) -> str:
@@ -25,11 +25,11 @@ def readable(sentence: Sentence) -> str:
     text = " ".join(_ITEM.sub("", text).split())
     text = _EMPHASIS.sub(r"\2", text)
     text = _LOOKS_LIKE_A_MARKER.sub(r"(\1)", text)
-    return text if text.endswith(_ENDS) else f"{text}."
+    return text if text.rstrip(_CLOSERS).endswith(_ENDS) else f"{text}."
 
 
 def _row(text: str, header: list[str]) -> str:
-    lines = [line for line in text.splitlines() if line.strip() and not _RULE.match(line)]
+    lines = [line for line in text.splitlines() if line.strip() and not TABLE_RULE.match(line)]
     rows = [_cells(line) for line in lines]
     return "; ".join(_named(cells, header) for cells in rows)
 
@@ -50,7 +50,7 @@ def _header(text: str, position: int) -> list[str]:
     for at in range(len(lines) - 1, 0, -1):
         if not lines[at].lstrip().startswith("|"):
             return []
-        if _RULE.match(lines[at]):
+        if TABLE_RULE.match(lines[at]):
             return _cells(lines[at - 1])
     return []
 

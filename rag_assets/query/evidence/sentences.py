@@ -30,14 +30,19 @@ LONGEST_SENTENCE = 600  # characters: what has no boundary (a table of contents,
 SIGNALS = (
     "likeness", "coverage", "context_coverage", "passage", "type_fit", "short", "passage_likeness",
 )  # fmt: skip
-# WEIGHTS_COMMENT
-WEIGHTS = (2.2, 1.36, 2.45, 4.0, 1.14, -0.77, 2.1)
-INTERCEPT = -9.5
+# Fitted as a choice among the sentences of the first five passages, on half of the answerable
+# questions of SQuAD 2 (8 articles) and CLAP-NQ (half of it), both sets weighing alike, then scaled to
+# probabilities. On the other halves the best sentence holds the answer for .855 of 662 and .684 of
+# 76 questions (answerable, the answer among the sentences); the likeness alone finds .687 and .671,
+# likeness, coverage and passage at .4, .3 and .3 find .826 and .645.
+WEIGHTS = (2.56, 1.39, 2.34, 3.44, 1.19, -0.77, 2.15)
+INTERCEPT = -9.11
 
 
 # a short line without a stop before a line that begins with a capital: a heading, or a list item;
 # wrapped prose has longer lines
 _HEADING_LINE = re.compile(r"(?m)^(?![|>])[^\n]{0,58}[^\n.,;:!?…]\n(?=[^\W\d_a-zà-ÿ])")
+TABLE_RULE = re.compile(r"^\s*\|?[\s:|-]*-[\s:|-]*$")
 _LEAD_IN = re.compile(r"^[^\n]*:$")
 LONGEST_LEAD_IN = 8  # words: a line that ends with a colon and says nothing itself
 
@@ -103,7 +108,7 @@ def sentences_of(hit: Hit, passage: int = 0) -> list[Sentence]:
     for start, end in pairwise([0, *_starts(text), len(text)]):
         for piece_start, piece_end in _body(text, start, end):
             kind = _kind(text[piece_start:piece_end])
-            if kind:
+            if kind and not (kind == "row" and _is_header(text, piece_end)):
                 found.append(Sentence(hit, passage, piece_start, piece_end, kind))
     return found
 
@@ -124,7 +129,12 @@ def score_sentences(
             best passages that share words with the question first.
     """
     sentences = _distinct(
-        [found for at, hits in enumerate(passages) for hit in hits for found in sentences_of(hit, at)]
+        [
+            found
+            for at, hits in enumerate(passages)
+            for hit in hits
+            for found in sentences_of(hit, at)
+        ]
     )
     asked = set(content_stems(question))
     stems = [set(content_stems(sentence.text)) for sentence in sentences]
@@ -134,7 +144,7 @@ def score_sentences(
     if not sentences:
         nothing = np.zeros((0, len(question_vector)), dtype=np.float32)
         return ScoredSentences([], np.zeros(0), np.zeros((0, len(SIGNALS))), nothing, rarity)
-    vectors = encoder.encode([_readable(sentence.text) for sentence in sentences])
+    vectors = encoder.encode([plain_line(sentence.text) for sentence in sentences])
     signals = _signals(question, sentences, stems, rarity, vectors @ question_vector)
     scores = 1 / (1 + np.exp(-(signals @ np.array(WEIGHTS) + INTERCEPT)))
     return ScoredSentences(sentences, scores, signals, vectors, rarity)
@@ -234,6 +244,12 @@ def _body(text: str, start: int, end: int) -> list[tuple[int, int]]:
     return [*spans, (start, end)] if start < end else spans
 
 
+def _is_header(text: str, end: int) -> bool:
+    """Whether the table row that ends here names the columns of the rows below it."""
+    following = text[end:].lstrip().split("\n", 1)[0]
+    return following.startswith("|") and TABLE_RULE.match(following) is not None
+
+
 def _kind(text: str) -> str:
     """``prose``, ``item`` or ``row``; empty for what is no sentence."""
     words = words_of(text)
@@ -247,5 +263,7 @@ def _kind(text: str) -> str:
     return "item" if item or text.split(maxsplit=1)[0].rstrip(".)").isdigit() else "prose"
 
 
-def _readable(text: str) -> str:
-    return " ".join(text.replace("|", " ").split())
+def plain_line(text: str) -> str:
+    """What is encoded of a text: one line, no table bars, nothing that UTF-8 cannot hold."""
+    line = " ".join(text.replace("|", " ").split())
+    return line.encode("utf-8", "replace").decode("utf-8")

@@ -15,7 +15,7 @@ import numpy as np
 
 from rag_assets.chunks.sentences import sentence_starts
 
-from .sentences import SentenceEncoder
+from .sentences import SentenceEncoder, plain_line
 from .words import content_stems, names_of, negations, numbers_of
 
 # cosines of unrelated sentences lie below the first, of paraphrases above the second
@@ -73,7 +73,7 @@ def support(
     pieces = [piece for passage in passages for piece in passage]
     if not sentences or not pieces:
         return [[BestSupport(0.0, -1) for _ in passages] for _ in sentences]
-    vectors = encoder.encode([*sentences, *pieces])
+    vectors = encoder.encode([plain_line(text) for text in (*sentences, *pieces)])
     likeness = vectors[: len(sentences)] @ vectors[len(sentences) :].T
     ends = np.cumsum([0, *map(len, passages)])
     described = [describe(piece) for piece in pieces]
@@ -81,10 +81,7 @@ def support(
     for sentence, like in zip(sentences, likeness, strict=True):
         claim = describe(sentence)
         rows.append(
-            [
-                _best(claim, like[start:end], described[start:end])
-                for start, end in pairwise(ends)
-            ]
+            [_best(claim, like[start:end], described[start:end]) for start, end in pairwise(ends)]
         )
     return rows
 
@@ -108,8 +105,8 @@ def _best(claim: Statement, likeness: np.ndarray, evidence: Sequence[Statement])
             alike = float(likeness[at : at + len(window)].max())
             score = _score(claim, alike, window)
             if score > best.score or best.index < 0:
-                inside = int(np.argmax([_own(claim, likeness[at + i], s) for i, s in enumerate(window)]))
-                best = BestSupport(score, at + inside)
+                own = [_own(claim, likeness[at + i], one) for i, one in enumerate(window)]
+                best = BestSupport(score, at + int(np.argmax(own)))
     return best
 
 

@@ -16,31 +16,31 @@ _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _NAME = re.compile(r"[^\W\d_a-z]\w*(?:[-'’]\w+)*")
 _ENDINGS = (
     "ations", "ation", "ments", "ment", "nesses", "ness", "ings", "ing", "ungen", "ung", "edly",
-    "ities", "ity", "ern", "ies", "ied", "ers", "est", "ed", "es", "er", "en", "em", "ly", "s",
-    "e", "n", "y",
+    "ities", "ity", "ern", "ed", "er", "en", "em", "ly", "e", "n",
 )  # fmt: skip
 _SHORTEST_STEM = 4
 
-NEGATIONS = frozenset(
-    "not no never none nobody nothing neither nor without cannot n't unable lack lacks except "
-    "nicht kein keine keinen keiner keinem keines nie niemals niemand nichts weder ohne außer "
-    "unless".split()
-)
-STOP_WORDS = frozenset(
-    "a an the of in on at by for from to with into and or but if as is are was were be been being am "
-    "do does did done have has had it its this that these those there here i you he she we they me "
-    "my your his her our their them us who whom whose what which when where why how can could may "
-    "might must shall should will would than then so such about any some all each also "
-    "der die das den dem des ein eine einen einem einer eines und oder aber wenn als ist sind war "
-    "waren sein wird werden wurde wurden hat haben hatte habe ich du er sie es wir ihr mich mir uns "
-    "mein meine sich zu zum zur im in am an auf aus bei mit von vom für über unter nach vor wer wen "
-    "wem wessen was welche welcher welches welchen wann wo warum wie wieso kann können darf dürfen "
-    "muss müssen soll sollen man dass ob auch noch nur so".split()
-)
+_DENYING = """
+    not no never none nobody nothing neither nor without cannot n't unable lack lacks except unless
+    nicht kein keine keinen keiner keinem keines nie niemals niemand nichts weder ohne außer
+"""
+NEGATIONS = frozenset(_DENYING.casefold().split())
+_COMMON = """
+    a an the of in on at by for from to with into and or but if as is are was were be been being am
+    do does did done have has had it its this that these those there here i you he she we they me
+    my your his her our their them us who whom whose what which when where why how can could may
+    might must shall should will would than then so such about any some all each also
+    der die das den dem des ein eine einen einem einer eines und oder aber wenn als ist sind war
+    waren sein wird werden wurde wurden hat haben hatte habe ich du er sie es wir ihr mich mir uns
+    mein meine sich zu zum zur im in am an auf aus bei mit von vom für über unter nach vor wer wen
+    wem wessen was welche welcher welches welchen wann wo warum wie wieso kann können darf dürfen
+    muss müssen soll sollen man dass ob auch noch nur so
+"""
+STOP_WORDS = frozenset(_COMMON.casefold().split())
 
 # "one" and "ein" are left out: they are articles and pronouns more often than numbers
 NUMBER_WORDS = {
-    word: str(value)
+    word.casefold(): str(value)
     for value, words in {
         2: "two zwei", 3: "three drei", 4: "four vier", 5: "five fünf", 6: "six sechs",
         7: "seven sieben", 8: "eight acht", 9: "nine neun", 10: "ten zehn", 11: "eleven elf",
@@ -61,12 +61,18 @@ def stem(word: str) -> str:
     folded = unicodedata.normalize("NFKD", word.casefold())
     plain = "".join(letter for letter in folded if not unicodedata.combining(letter))
     plain = plain.removesuffix("'s").removesuffix("’s")
+    plain = _singular(plain)
     for ending in _ENDINGS:
-        if plain.endswith(ending) and len(plain) - len(ending) >= _SHORTEST_STEM - (
-            len(ending) == 1
-        ):
+        least = _SHORTEST_STEM - (len(ending) == 1)
+        if plain.endswith(ending) and len(plain) - len(ending) >= least:
             return plain[: -len(ending)]
     return plain
+
+
+def _singular(word: str) -> str:
+    if len(word) <= _SHORTEST_STEM or not word.endswith("s") or word.endswith("ss"):
+        return word
+    return f"{word[:-3]}y" if word.endswith("ies") else word[:-1]
 
 
 def words_of(text: str) -> list[str]:

@@ -78,4 +78,5 @@ class TestExtractiveAnswerer(AnswererConformance):
         assert "Rechnungen werden binnen vierzehn Tagen bezahlt. [1]" in text
 
     def test_no_passage_no_word(self, answerer: ExtractiveAnswerer) -> None:
-        assert list(answerer.answer(make_request("Who?", (), self.vector("Who?"))))[0].text == ""
+        request = make_request("Who?", (), self.vector("Who?"))
+        assert [event.text for event in answerer.answer(request)] == [""]
