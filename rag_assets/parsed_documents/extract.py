@@ -140,7 +140,7 @@ def _document(content: bytes, name: str) -> Extracted:
         return _text(decoded)
     return Extracted(
         parsed.text,
-        _meant(_short(title or parsed.title)) or first_heading(parsed.text),
+        _meant(_short(title or parsed.title)) or _heading_of(parsed.text, name),
         parsed.page_starts,
         kreuzberg_parser.parser_name(),
     )
@@ -188,6 +188,17 @@ def _record(content: bytes) -> Extracted:
         raise ExtractionFailed(ErrorKind.BAD_RECORD, "Title and text of a record must be strings.")
     text = clean(text)
     return Extracted(text, _short(title) or first_heading(text), parser=_TEXT_PARSER)
+
+
+def _heading_of(text: str, name: str) -> str | None:
+    """The heading that names the document.
+
+    In a PDF headings are guessed from the size of the letters, and the first of them may stand on
+    any page: only one that the text begins with is taken for a title.
+    """
+    if name == "pdf" and not text.lstrip().startswith("#"):
+        return None
+    return first_heading(text)
 
 
 def first_heading(text: str) -> str | None:

@@ -19,7 +19,7 @@ from rag_assets.platform.settings import ParsingSettings
 from .formats import claimed_format
 from .kreuzberg_parser import ocr_language, parser_name
 
-STAGE_VERSION = 1  # raise it when the same bytes give another text
+STAGE_VERSION = 2  # raise it when the same bytes give another text
 SECRET_PROBLEMS = ("bad_metadata", "path_escapes_root")  # the ACL is not known: nothing may serve
 
 
@@ -170,10 +170,12 @@ def _same_title() -> pl.Expr:
 
 
 def effective_title() -> pl.Expr:
-    """What readers see: the source's title, else the parser's, else the stem of the name."""
+    """What readers see: the source's title, else the parser's, else the words of the file's name."""
     name = pl.col("document_id").str.extract(r"([^/]*)$")
     stem = name.str.replace(r"(.)\.[^.]*$", "${1}")
-    return pl.coalesce(pl.col("title"), pl.col("parser_title"), stem)
+    words = stem.str.replace_all(r"_+|(\p{L})-+", "${1} ").str.strip_chars()
+    named = pl.when(words.str.len_chars() > 0).then(words).otherwise(stem)
+    return pl.coalesce(pl.col("title"), pl.col("parser_title"), named)
 
 
 def _same_problem() -> pl.Expr:

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from rag_assets.vector_index.schema import NO_ACL
+from rag_assets.vector_index.sql import quoted
+
 PUBLIC = "public"
 MAX_GROUPS = 200
 
@@ -40,11 +43,10 @@ def acl_condition(caller: Caller) -> str | None:
     if caller.admin:
         return None
     groups = _groups(caller)
-    listed = ", ".join("'" + name.replace("'", "''") + "'" for name in groups)
-    allowed = f"array_has_any(acl, [{listed}])"
-    if caller.authenticated:
-        return allowed
-    return f"({allowed} OR acl IS NULL OR array_length(acl) = 0)"
+    if not caller.authenticated:
+        groups.append(NO_ACL)
+    listed = ", ".join(quoted(name) for name in groups)
+    return f"array_has_any(readers, [{listed}])"
 
 
 def readable(caller: Caller) -> pl.Expr:
@@ -59,4 +61,4 @@ def readable(caller: Caller) -> pl.Expr:
 
 
 def _groups(caller: Caller) -> list[str]:
-    return sorted({PUBLIC, *caller.groups})[:MAX_GROUPS]
+    return sorted({PUBLIC, *caller.groups} - {NO_ACL})[:MAX_GROUPS]

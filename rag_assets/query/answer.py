@@ -18,6 +18,7 @@ class Hit:
         dense_score: cosine similarity, or None where only the full text matched.
         full_text_score: BM25, or None.
         rerank_score: of the reranker, or None.
+        page_breaks: offsets in the document, inside the span, at which a page begins.
     """
 
     chunk_id: str
@@ -41,6 +42,7 @@ class Hit:
     dense_score: float | None = None
     full_text_score: float | None = None
     rerank_score: float | None = None
+    page_breaks: list[int] = field(default_factory=list)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form."""

@@ -15,8 +15,8 @@ from rag_assets.platform.fingerprint import fingerprint
 from rag_assets.platform.platform import Platform
 from rag_assets.raw_documents.schema import RAW_DOCUMENTS
 from rag_assets.vector_index.configuration import index_fingerprints, index_table_name
-from rag_assets.vector_index.stage import INDEX_MANIFEST
 from rag_assets.vector_index.sql import quoted
+from rag_assets.vector_index.stage import INDEX_MANIFEST
 from rag_assets.vector_index.table import IndexTable
 
 from .gates import Gate, ShardFacts, ann_recall, conservation, index_integrity, quarantine_share

@@ -8,7 +8,7 @@ from rag_assets.platform.platform import Platform
 
 from .table import table_name
 
-STAGE_VERSION = 2
+STAGE_VERSION = 3
 
 
 def index_fingerprints(platform: Platform, encoder: Encoder | None = None) -> dict[str, str]:

@@ -28,6 +28,7 @@ HIT_COLUMNS = (
     "char_end",
     "page_first",
     "page_last",
+    "page_breaks",
     "token_count",
     "uri",
     "media_type",

@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+from bisect import bisect_left, bisect_right
+from typing import Any
 
 import polars as pl
 
-from .schema import INDEX_ROWS, PORTABLE_COLUMNS, PROVENANCE
+from .schema import INDEX_ROWS, NO_ACL, PORTABLE_COLUMNS, PROVENANCE
 
 UNIT_SEPARATOR = "\x1f"
 RECORD_SEPARATOR = "\x1e"
@@ -39,6 +41,7 @@ def index_rows(
         "title",
         "stale",
         "parser",
+        "page_starts",
         content_sha256=pl.col("served_sha256"),
         parse_run_id=pl.col("run_id"),
     )
@@ -53,6 +56,7 @@ def index_rows(
         attribute_values=pl.col("attributes").map_elements(
             attribute_values, return_dtype=pl.List(pl.String)
         ),
+        readers=readers(),
         raw_run_id=pl.col("run_id"),
     ).join(serving, on="document_id", how="inner")
     rows = (
@@ -64,12 +68,36 @@ def index_rows(
             on="embed_sha256",
             how="left",
         )
-        .with_columns(partition=pl.lit(partition), run_id=pl.lit(run_id))
+        .with_columns(
+            partition=pl.lit(partition),
+            run_id=pl.lit(run_id),
+            page_breaks=pl.struct("page_starts", "char_start", "char_end").map_elements(
+                _page_breaks, return_dtype=pl.List(pl.Int64)
+            ),
+        )
     )
-    unhashed = {*PROVENANCE, "row_sha256", "text", "embed_text", "attribute_values"}
+    unhashed = {*PROVENANCE, "row_sha256", "text", "embed_text", "attribute_values", "readers"}
     hashed = [name for name in INDEX_ROWS if name not in unhashed]
     rows = rows.with_columns(row_sha256=row_digests(rows, hashed))
     return rows.select(list(INDEX_ROWS)).cast(INDEX_ROWS).sort("chunk_id")
+
+
+def _page_breaks(row: dict[str, Any]) -> list[int]:
+    """Where pages begin inside a chunk; pages without text begin where the next one does."""
+    starts = row["page_starts"] or []
+    inside = slice(bisect_right(starts, row["char_start"]), bisect_left(starts, row["char_end"]))
+    return list(starts[inside])
+
+
+def readers() -> pl.Expr:
+    """Who may read, from a column ``acl``, in one list that an index can answer from.
+
+    A document without an ACL gets ``NO_ACL`` for its only reader; an ACL that names nobody, because
+    its entries are blank, has no reader at all.
+    """
+    named = pl.col("acl").list.filter(pl.element() != NO_ACL)
+    absent = pl.col("acl").is_null() | (pl.col("acl").list.len() == 0)
+    return pl.when(absent).then(pl.lit([NO_ACL], dtype=pl.List(pl.String))).otherwise(named)
 
 
 def attribute_values(attributes: str) -> list[str]:
@@ -93,7 +121,7 @@ def row_digests(frame: pl.DataFrame, columns: list[str]) -> pl.Series:
         kind = frame.schema[name]
         column = pl.col(name)
         if isinstance(kind, pl.List):
-            column = column.list.join(RECORD_SEPARATOR)
+            column = column.cast(pl.List(pl.String)).list.join(RECORD_SEPARATOR)
         elif isinstance(kind, pl.Datetime):
             column = column.dt.epoch("us").cast(pl.String)
         return column.cast(pl.String).fill_null(NOTHING)

@@ -7,6 +7,9 @@ import polars as pl
 if TYPE_CHECKING:
     import pyarrow as pa
 
+# stands for "there is no ACL"; no caller can be in a group without a name
+NO_ACL = ""
+
 INDEX_ROWS = pl.Schema(
     {
         "chunk_id": pl.String(),
@@ -21,12 +24,14 @@ INDEX_ROWS = pl.Schema(
         "char_end": pl.Int64(),
         "page_first": pl.Int64(),
         "page_last": pl.Int64(),
+        "page_breaks": pl.List(pl.Int64()),  # offsets in the document at which a page begins inside
         "token_count": pl.Int64(),
         "embed_text": pl.String(),
         "embed_sha256": pl.String(),
         "uri": pl.String(),
         "media_type": pl.String(),
         "acl": pl.List(pl.String()),
+        "readers": pl.List(pl.String()),  # the acl as searches compare it; see ``rows.readers``
         "attributes": pl.String(),
         "attribute_values": pl.List(pl.String()),  # "name=value", what a filter compares with
         "modified_at": pl.Datetime("us", "UTC"),

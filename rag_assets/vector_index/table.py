@@ -137,7 +137,7 @@ class IndexTable:
             ("chunk_id",): BTree(),
             ("document_id",): BTree(),
             ("partition",): BTree(),
-            ("acl",): LabelList(),
+            ("readers",): LabelList(),
             ("attribute_values",): LabelList(),
             ("source",): Bitmap(),
             ("modified_at",): BTree(),

@@ -27,9 +27,12 @@ ACLS: dict[str, list[str]] = {
     "docs/none": [],
     "docs/quote": ["o'neil"],
     "docs/sql": ["') OR 1=1 --"],
+    "docs/blank": [""],
 }
 GROUPS = st.sets(
-    st.sampled_from(["staff", "board", "o'neil", "') OR 1=1 --", "nobody", "Public", "' OR ''='"])
+    st.sampled_from(
+        ["staff", "board", "o'neil", "') OR 1=1 --", "nobody", "Public", "' OR ''='", ""]
+    )
 )
 
 
@@ -53,7 +56,7 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> IndexReader:
 
 def allowed(caller: Caller) -> set[str]:
     """The rule, in plain Python."""
-    groups = caller.groups | {"public"}
+    groups = (caller.groups | {"public"}) - {""}
     return {
         name
         for name, acl in ACLS.items()

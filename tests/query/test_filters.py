@@ -16,6 +16,7 @@ from rag_assets.query.filters.fields import OPERATORS, Field
 from rag_assets.query.filters.parse import MAX_CHARS, MAX_DEPTH, MAX_VALUES
 from rag_assets.query.filters.syntax import All, AnyOf, Comparison, Condition, Not, Period, Value
 from rag_assets.vector_index.reader import IndexReader
+from rag_assets.vector_index.rows import readers
 from rag_assets.vector_index.table import IndexTable
 from tests.vector_index.rows_for_tests import DIMENSIONS, rows, vector_of, with_vectors
 
@@ -120,7 +121,8 @@ def index_frame(drawn: list[dict[str, Any]]) -> pl.DataFrame:
     frame = rows({f"docs/{number}": [f"word {number}"] for number in range(len(drawn))})
     frame = frame.sort(pl.col("document_id").str.slice(5).cast(pl.Int64))
     schema = {name: frame.schema[name] for name in drawn[0]}
-    return with_vectors(frame).with_columns(pl.DataFrame(drawn, schema=schema).get_columns())
+    changed = frame.with_columns(pl.DataFrame(drawn, schema=schema).get_columns())
+    return with_vectors(changed.with_columns(readers=readers()))
 
 
 def store(folder: Path, frame: pl.DataFrame) -> IndexTable:

@@ -1,13 +1,12 @@
 """Which page a span of a chunk is on."""
 
+from bisect import bisect_right
+
 from rag_assets.query.answer import Hit
 
 
 def page_at(hit: Hit, start: int, end: int) -> int | None:
-    """The page of a span, from 1; None where the format has no pages.
-
-    A chunk knows its first and last page but not where they part: on a chunk of several pages the
-    page is estimated from where the middle of the span lies.
+    """The page on which a span begins, from 1; None where the format has no pages.
 
     Args:
         hit: the chunk.
@@ -15,6 +14,4 @@ def page_at(hit: Hit, start: int, end: int) -> int | None:
     """
     if hit.page_first is None:
         return None
-    pages = (hit.page_last or hit.page_first) - hit.page_first + 1
-    share = (start + end) / 2 / max(1, len(hit.text))
-    return hit.page_first + min(pages - 1, int(share * pages))
+    return hit.page_first + bisect_right(hit.page_breaks, hit.char_start + start)

@@ -92,7 +92,9 @@ def test_pages() -> None:
     from dataclasses import replace
 
     hit = replace(make_passage(1, "x" * 100).hit, page_first=4, page_last=5)
-    assert [page_at(hit, 0, 10), page_at(hit, 80, 100)] == [4, 5]
+    first = hit.char_start
+    hit = replace(hit, page_breaks=[first + 30, first + 80])
+    assert [page_at(hit, at, at + 20) for at in (0, 29, 30, 79, 80)] == [4, 4, 5, 5, 6]
     assert page_at(replace(hit, page_first=None, page_last=None), 0, 10) is None
 
 
