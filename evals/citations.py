@@ -43,7 +43,12 @@ def hit_places(hit: Hit) -> list[Place]:
 
 
 def citation_places(citation: Citation) -> list[Place]:
-    """The page of a citation."""
+    """The pages of the passage that a citation shows."""
+    return [(citation.document_id, page) for page in citation.pages]
+
+
+def quote_places(citation: Citation) -> list[Place]:
+    """The page on which a citation's quote begins."""
     return [(citation.document_id, citation.page)] if citation.page else []
 
 
@@ -65,24 +70,27 @@ def evaluate_citations(
     """Ask, without an LLM, every question whose pages are known; None where none are.
 
     Returns:
-        ``gold_page@<n>`` of the first n citations; the same of the first n ``passages``, the limit
-        of what citing can reach; questions; abstained, whose citations count as missing.
+        ``gold_page@<n>``: share of questions with a gold page among the pages of the passages that
+        the first n citations show; the same for the very pages on which the ``quotes`` begin, and
+        for the first n ``passages`` found; questions; abstained, whose citations count as missing.
     """
     gold = gold_pages(questions)
     if not gold:
         return None
     texts = dict(questions.select("question_id", "question").rows())
-    cited, retrieved, abstained = [], [], 0
+    cited, quoted, retrieved, abstained = [], [], [], 0
     for done, (question_id, pages) in enumerate(gold.items(), start=1):
         caller = callers[question_id]
-        hits = engine.search(texts[question_id], caller, max(CUTOFFS))
+        hits = engine.search(texts[question_id], caller)
         retrieved.append(first_rank(pages, [hit_places(hit) for hit in hits]))
-        answer = engine.ask(texts[question_id], caller, max(CUTOFFS), answerer="extractive")
+        answer = engine.ask(texts[question_id], caller, answerer="extractive")
         cited.append(first_rank(pages, [citation_places(item) for item in answer.citations]))
+        quoted.append(first_rank(pages, [quote_places(item) for item in answer.citations]))
         abstained += answer.abstained
         progress("answering", done, len(gold))
     return {
         **shares_at(cited),
+        "quotes": shares_at(quoted),
         "passages": shares_at(retrieved),
         "questions": len(gold),
         "abstained": abstained,

@@ -58,7 +58,7 @@ def ask(
     question: Annotated[str, typer.Argument(help="A question.")],
     groups: Groups = "",
     release: Release = 0,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=100, help="Passages to read.")] = 5,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=100, help="Passages to read.")] = 10,
     filter: Filter = "",
     task: Annotated[str, typer.Option("--task", help="Prompt template; default query.task.")] = "",
     answerer: Annotated[

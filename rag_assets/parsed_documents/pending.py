@@ -9,7 +9,9 @@ Every row of the manifest gets one ``action``:
 - ``parse``: it goes to a parser (``retry`` says whether it has failed before).
 """
 
+import re
 from datetime import datetime, timedelta
+from pathlib import PurePosixPath
 
 import polars as pl
 
@@ -19,6 +21,8 @@ from rag_assets.platform.settings import ParsingSettings
 from .formats import claimed_format
 from .kreuzberg_parser import ocr_language, parser_name
 
+# an underscore, or a hyphen after a letter: a date keeps its hyphens
+_BETWEEN_WORDS = re.compile(r"_+|([^\W\d_])-+")
 STAGE_VERSION = 2  # raise it when the same bytes give another text
 SECRET_PROBLEMS = ("bad_metadata", "path_escapes_root")  # the ACL is not known: nothing may serve
 
@@ -171,11 +175,14 @@ def _same_title() -> pl.Expr:
 
 def effective_title() -> pl.Expr:
     """What readers see: the source's title, else the parser's, else the words of the file's name."""
-    name = pl.col("document_id").str.extract(r"([^/]*)$")
-    stem = name.str.replace(r"(.)\.[^.]*$", "${1}")
-    words = stem.str.replace_all(r"_+|(\p{L})-+", "${1} ").str.strip_chars()
-    named = pl.when(words.str.len_chars() > 0).then(words).otherwise(stem)
+    named = pl.col("document_id").map_elements(name_in_words, return_dtype=pl.String)
     return pl.coalesce(pl.col("title"), pl.col("parser_title"), named)
+
+
+def name_in_words(document_id: str) -> str:
+    """A document's file name as a title: ``travel-policy_2026.pdf`` is "travel policy 2026"."""
+    stem = PurePosixPath(document_id.rpartition("/")[2]).stem
+    return _BETWEEN_WORDS.sub(r"\1 ", stem).strip() or stem
 
 
 def _same_problem() -> pl.Expr:

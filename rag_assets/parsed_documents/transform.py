@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Protocol
 
 import polars as pl
@@ -16,7 +16,7 @@ from rag_assets.platform.fingerprint import fingerprint, frame_digest
 from rag_assets.platform.settings import ParsingSettings
 
 from .outcome import Extracted, Outcome
-from .pending import SECRET_PROBLEMS, parse_pending, parser_fingerprint, plan
+from .pending import SECRET_PROBLEMS, name_in_words, parse_pending, parser_fingerprint, plan
 from .schema import PARSED_DOCUMENTS
 from .workers import EXTRACTOR, Job, Limits, run_jobs
 
@@ -254,7 +254,7 @@ class _RowMaker:
 
 def _titled(row: dict[str, Any], title: str | None) -> dict[str, Any]:
     """Add the title that readers see, and the fingerprint that follows from it."""
-    title = title or row["parser_title"] or PurePosixPath(_file_name(row["document_id"])).stem
+    title = title or row["parser_title"] or name_in_words(row["document_id"])
     has_text = row["text"] is not None
     digest = fingerprint([title, row["text"], row["page_starts"]]) if has_text else None
     return row | {"title": title, "text_sha256": digest}

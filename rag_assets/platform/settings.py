@@ -115,7 +115,9 @@ class GateSettings(_Section):
 class QuerySettings(_Section):
     """How questions are searched and answered."""
 
-    limit: int = Field(default=5, ge=1, le=100, description="Passages returned by default.")
+    limit: int = Field(
+        default=10, ge=1, le=100, description="Passages returned, and read for an answer."
+    )
     candidates: int = Field(
         default=100, ge=1, le=1000, description="Passages each leg of the search gives."
     )

@@ -108,10 +108,39 @@ class Quote:
 
 
 @dataclass(frozen=True)
+class Token:
+    """A piece of the answer's text."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Draft:
+    """The whole answer before its citations are checked.
+
+    Attributes:
+        quotes: spans the answerer quotes itself; None: the engine is to find them.
+        prompt_tokens, completion_tokens: as the server counted them; 0 without an LLM.
+        model: the model that answered; empty without an LLM.
+        finish_reason: ``stop``, or ``length`` when the text was cut at the token limit.
+    """
+
+    text: str
+    quotes: tuple[Quote, ...] | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    model: str = ""
+    finish_reason: str = "stop"
+
+
+@dataclass(frozen=True)
 class Citation:
     """What a marker in an answer points to: ``quote`` is the document's text at the span.
 
-    ``copies`` names other documents with the same passage that the caller may read.
+    Attributes:
+        page: on which the quote begins; None where the format has no pages.
+        pages: of the whole passage that is cited.
+        copies: other documents with the same passage that the caller may read.
     """
 
     marker: str
@@ -127,6 +156,7 @@ class Citation:
     heading_path: list[str] = field(default_factory=list)
     content_sha256: str = ""
     copies: list[str] = field(default_factory=list)
+    pages: list[int] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -163,7 +163,7 @@ class Answering:
             last = name == names[-1]
             started = time.perf_counter()
             try:
-                draft = yield from self._drafted(self._answerers[name], course)
+                draft = yield from self._drafted(name, course)
             except AnswererError as error:
                 if last:
                     raise
@@ -179,6 +179,8 @@ class Answering:
             if draft.finish_reason == "length":
                 course.degraded.append(self._degradations.add("answer_cut"))
             if checked.citations:
+                if name == "extractive":
+                    yield Token(checked.text)
                 return _Written(self._answerers[name].name, checked)
             if last or says_no_answer(draft.text):
                 return None
@@ -190,10 +192,10 @@ class Answering:
         course.degraded.append(self._degradations.add(reason))
         return Reset(reason)
 
-    def _drafted(self, answerer: Answerer, course: _Course) -> Generator[Token, None, Draft]:
-        """Read the passages and pass the answerer's tokens on."""
-        retrieval = course.retrieval
-        llm = answerer.name.startswith("llm")
+    def _drafted(self, name: str, course: _Course) -> Generator[Token, None, Draft]:
+        """Read the passages and pass an LLM's tokens on; quotes wait until they are numbered."""
+        retrieval, answerer = course.retrieval, self._answerers[name]
+        llm = name == "llm"
         context = build_context(
             retrieval.hits,
             self._settings,
@@ -210,7 +212,8 @@ class Answering:
             for event in events:
                 if isinstance(event, Draft):
                     return event
-                yield event
+                if llm:
+                    yield event
         raise AssertionError("an answerer ends with a draft")
 
     @staticmethod

@@ -4,9 +4,9 @@ import threading
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from rag_assets.encoders import make_encoder
+from rag_assets.encoders import Encoder, make_encoder
 from rag_assets.platform.errors import RaglineError
 from rag_assets.platform.platform import Platform
 
@@ -16,6 +16,7 @@ from .answerers.llm import LLMAnswerer
 from .answerers.registry import make_answerer
 from .answering import Answering, Event
 from .degradation import Degradations
+from .evidence.vectors import RememberedVectors
 from .log import AnswerLog
 from .parameters import QueryParameters
 from .rerankers.base import Reranker
@@ -49,9 +50,11 @@ class QueryEngine:
         self.degradations = Degradations()
         self._snapshots = Snapshots(platform, self.encoder.fingerprint, release_id)
         self._rerankers: dict[str, Reranker] = {}
+        # evidence, answer and citations look at the same sentences: each is encoded once
+        self._sentences = cast(Encoder, RememberedVectors(self.encoder))
         names = ("extractive", "llm") if platform.settings.llm.base_url else ("extractive",)
         self._answerers = {
-            name: make_answerer(name, platform.settings, self.encoder) for name in names
+            name: make_answerer(name, platform.settings, self._sentences) for name in names
         }
         self._retriever = Retriever(
             self._snapshots,
@@ -208,7 +211,7 @@ class QueryEngine:
     @cached_property
     def _answering(self) -> Answering:
         log = AnswerLog(self._platform.database, self._settings.log)
-        return Answering(self._platform, self.encoder, self._answerers, self.degradations, log)
+        return Answering(self._platform, self._sentences, self._answerers, self.degradations, log)
 
     def _reranker(self, name: str) -> Reranker:
         if name not in self._rerankers:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rag_assets.parsed_documents.extract import extract, first_heading
+from rag_assets.parsed_documents.extract import _heading_of, extract, first_heading
 from rag_assets.parsed_documents.formats import RECORD_MEDIA_TYPE
 from rag_assets.parsed_documents.outcome import ErrorKind, Extracted, Failure
 
@@ -211,3 +211,9 @@ def test_no_bytes_make_it_raise(content: bytes, start: bytes, name: str) -> None
     else:
         assert outcome.kind in set(ErrorKind)
         assert outcome.kind != ErrorKind.CRASHED, outcome.message
+
+
+def test_a_heading_deep_inside_a_pdf_is_not_its_title() -> None:
+    assert _heading_of("Plan of the company\n\n# Premiums\n\nThey are due.", "pdf") is None
+    assert _heading_of("\n# Plan\n\nText", "pdf") == "Plan"
+    assert _heading_of("An introduction.\n\n# Plan\n\nText", "docx") == "Plan"

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rag_assets.parsed_documents.schema import PARSED_DOCUMENTS
+from rag_assets.parsed_documents.pending import name_in_words
 from rag_assets.parsed_documents.transform import (
     ParseUpdate,
     parse_documents,
@@ -250,3 +251,19 @@ def test_incremental_equals_full(
     fresh = world.frame.filter(~pl.col("stale"))
     expected = rebuilt.frame.join(fresh, on="document_id", how="semi")
     assert fresh.select(served).equals(expected.select(served))
+
+
+@pytest.mark.parametrize(
+    ("document", "title"),
+    [
+        ("docs/hr/travel-policy_2026.pdf", "travel policy 2026"),
+        ("docs/2026-05-01.md", "2026-05-01"),
+        ("docs/___.md", "___"),
+        ("docs/Notes.tar.gz", "Notes.tar"),
+        ("docs/.env", ".env"),
+    ],
+)
+def test_a_file_without_a_title_is_called_by_the_words_of_its_name(
+    document: str, title: str
+) -> None:
+    assert name_in_words(document) == title

@@ -19,10 +19,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from rag_assets.platform.errors import RaglineError
-from rag_assets.query.answer import Passage, Quote
+from rag_assets.query.answer import Draft, Passage, Token
 
 if TYPE_CHECKING:
     import numpy as np
+
+__all__ = [
+    "AnswerRequest",
+    "Answerer",
+    "AnswererError",
+    "AnswererRefused",
+    "AnswererUnavailable",
+    "Draft",
+    "Token",
+]
 
 
 @dataclass(frozen=True)
@@ -40,32 +50,6 @@ class AnswerRequest:
     question_vector: "np.ndarray"
     passages: Sequence[Passage]
     task: str = "question_answering"
-
-
-@dataclass(frozen=True)
-class Token:
-    """A piece of the answer's text."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Draft:
-    """The whole answer before its citations are checked.
-
-    Attributes:
-        quotes: spans the answerer quotes itself; None: the engine is to find them.
-        prompt_tokens, completion_tokens: as the server counted them; 0 without an LLM.
-        model: the model that answered; empty without an LLM.
-        finish_reason: ``stop``, or ``length`` when the text was cut at the token limit.
-    """
-
-    text: str
-    quotes: tuple[Quote, ...] | None = None
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    model: str = ""
-    finish_reason: str = "stop"
 
 
 class AnswererError(RaglineError):

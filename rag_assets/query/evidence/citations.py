@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from rag_assets.chunks.sentences import sentence_starts
-from rag_assets.query.answer import Citation, Passage, Quote, SentenceSupport
-from rag_assets.query.answerers.base import Draft
+from rag_assets.query.answer import Citation, Draft, Passage, Quote, SentenceSupport
 
 from .cite import citation
 from .markers import Run, find_runs, rewrite, without_dangling, written
@@ -23,8 +22,9 @@ class Checked:
     """An answer whose markers and citations belong together.
 
     Attributes:
-        text: with markers ``[1]`` … ``[k]``, numbered in the order in which they first appear.
-        citations: one for each marker, in the order of their numbers.
+        text: its markers are numbers of passages; of quotes (an extractive draft) ``[1]`` … ``[k]``
+            in the order in which they appear.
+        citations: one for each marker, in the order in which they first appear.
         support: of each sentence of the text that says something.
         removed: how many markers pointed to nothing and were removed.
     """
@@ -65,12 +65,13 @@ def check_citations(draft: Draft, passages: Sequence[Passage], encoder: Sentence
     texts = [[" ".join(piece.text.split()) for piece in found] for found in pieces]
     supports = support([claim.text for claim in claims], texts, encoder)
     citations = [
-        _citation(at, passage, pieces[at], claims, [row[at] for row in supports])
+        _citation(passage, pieces[at], claims, [row[at] for row in supports])
         for at, passage in enumerate(cited)
     ]
-    new = {number: at for at, number in enumerate(order, start=1)}
-    renumbered = rewrite(text, runs, lambda run: written([new[number] for number in run.numbers]))
-    return Checked(renumbered, citations, _judged(claims, supports, new), removed)
+    # the numbers stay those of the passages: they may have been shown already, token by token
+    text = rewrite(text, runs, lambda run: written(run.numbers))
+    positions = {number: at for at, number in enumerate(order)}
+    return Checked(text, citations, _judged(claims, supports, positions), removed)
 
 
 def _quoted(text: str, quotes: Sequence[Quote], known: Mapping[int, Passage]) -> Checked:
@@ -107,7 +108,6 @@ def _earlier(citations: Sequence[Citation], passage: Passage) -> list[int]:
 
 
 def _citation(
-    at: int,
     passage: Passage,
     pieces: Sequence[Sentence],
     claims: Sequence[_Claim],
@@ -121,7 +121,7 @@ def _citation(
     else:
         piece = pieces[best.index]
         quote = Quote("", piece.hit, piece.start, piece.end, best.score)
-    return citation(quote, str(at + 1), passage.copies)
+    return citation(quote, str(passage.number), passage.copies)
 
 
 def _pieces(passage: Passage) -> list[Sentence]:
@@ -129,14 +129,16 @@ def _pieces(passage: Passage) -> list[Sentence]:
 
 
 def _judged(
-    claims: Sequence[_Claim], supports: Sequence[Sequence[BestSupport]], new: Mapping[int, int]
+    claims: Sequence[_Claim],
+    supports: Sequence[Sequence[BestSupport]],
+    positions: Mapping[int, int],
 ) -> list[SentenceSupport]:
     """Support of each sentence by the best passage it cites; by any cited one if it cites none."""
     judged = []
     for claim, row in zip(claims, supports, strict=True):
-        numbers = claim.numbers or tuple(new)
-        score = max((row[new[number] - 1].score for number in numbers), default=0.0)
-        markers = [str(new[number]) for number in claim.numbers]
+        numbers = claim.numbers or tuple(positions)
+        score = max((row[positions[number]].score for number in numbers), default=0.0)
+        markers = [str(number) for number in claim.numbers]
         judged.append(SentenceSupport(claim.text, markers, round(score, 4)))
     return judged
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rag_assets.query.answer import Citation, Quote
 
-from .pages import page_at
+from .pages import page_at, pages_of
 
 
 def citation(quote: Quote, marker: str = "", copies: Sequence[str] = ()) -> Citation:
@@ -30,4 +30,5 @@ def citation(quote: Quote, marker: str = "", copies: Sequence[str] = ()) -> Cita
         heading_path=list(hit.heading_path),
         content_sha256=hit.content_sha256,
         copies=list(copies),
+        pages=pages_of(hit),
     )

@@ -175,7 +175,8 @@ def _signals(
                 _share(asked & around, rarity),
                 sentence.hit.score,
                 type_fit(kind, question, sentence.text),
-                float(len(stems[at]) < 4),
+                # a row has the words of its header besides
+                float(len(stems[at]) < 4 and sentence.kind != "row"),
                 best_of[sentence.passage],
             )
         )
