@@ -1,4 +1,4 @@
-# make demo    install, ingest the sample handbook through Dagster, release, ask
+# make demo    install, ingest the sample handbook through Dagster, release, evaluate, ask
 # make test    install, run the whole suite
 # The rest:    install vllm check bench up ui lock clean
 SHELL := /bin/bash
@@ -41,11 +41,13 @@ $(STAMP): requirements.lock pyproject.toml
 	"$$uv" pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $(STAMP)
 
-demo: install ## Ingest the sample handbook, release it, ask questions
+demo: install ## Ingest the sample handbook, release it, evaluate it, ask questions
 	@echo "== The sample handbook becomes a released index, through Dagster"
 	RAG_HOME=$(DEMO) $(BIN)/ragline ingest
 	@echo "== What became of every document"
 	RAG_HOME=$(DEMO) $(BIN)/ragline status
+	@echo "== How well it is searched: learned from one half of the golden questions, reported on the other"
+	RAG_HOME=$(DEMO) $(BIN)/ragline evaluate --dataset sample/golden_questions.jsonl --learn
 	@echo "== Questions, answered with citations"
 	RAG_HOME=$(DEMO) $(BIN)/ragline ask "How much may a room in London cost me per night on a trip in May 2026?"
 	RAG_HOME=$(DEMO) $(BIN)/ragline ask "What should I do when my laptop is stolen?"

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-MODULES = ("embedding", "parsing", "chunking", "ingest")
+MODULES = ("embedding", "parsing", "chunking", "ingest", "search")
 
 
 def main() -> int:

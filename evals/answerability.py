@@ -8,7 +8,9 @@ import numpy as np
 from rag_assets.query.parameters import AbstentionModel
 
 # fewer questions of a kind do not make a threshold
-MIN_OF_A_KIND = 10
+MIN_OF_A_KIND = 30
+# a model that orders a pair of questions rightly less often than this is no better than a guess
+LEAST_AUROC = 0.6
 
 Features = dict[str, float]
 
@@ -16,7 +18,11 @@ Features = dict[str, float]
 def learn_abstention(
     features: Mapping[str, Features], answerable: Mapping[str, bool], balance: float | None
 ) -> AbstentionModel | None:
-    """Fit the model on some questions; None where there are too few of a kind.
+    """Fit the model on some questions; None where they teach nothing that can be relied on.
+
+    That is where there are too few of a kind, or where a model of their evidence, judged by
+    cross-validation, cannot be trusted to tell them apart: to refuse by such a model would refuse
+    good questions for nothing.
 
     Args:
         features: question → what the engine knows about its evidence.
@@ -27,9 +33,12 @@ def learn_abstention(
     labels = np.array(list(answerable.values()), dtype=bool)
     if min(labels.sum(), (~labels).sum()) < MIN_OF_A_KIND:
         return None
-    from .abstention import fit_abstention
+    from .abstention import fit_abstention, reliable_auroc
 
-    return fit_abstention([features[question] for question in answerable], labels, balance)
+    rows = [features[question] for question in answerable]
+    if reliable_auroc(rows, labels) < LEAST_AUROC:
+        return None
+    return fit_abstention(rows, labels, balance)
 
 
 def report_abstention(

@@ -9,22 +9,33 @@ import numpy as np
 import polars as pl
 
 from rag_assets.platform.errors import RaglineError
+from rag_assets.platform.settings import QuerySettings
 from rag_assets.query.access import Caller
 from rag_assets.query.engine import QueryEngine, Retrieval
 from rag_assets.query.parameters import QueryParameters
-from rag_assets.query.retrieval.fusion import best_first, fuse
+from rag_assets.query.rerankers.base import Reranker
+from rag_assets.query.rerankers.registry import make_reranker
 
 from .answerability import Features, learn_abstention, report_abstention
 from .citations import evaluate_citations
 from .fusion import LearnedFusion, learn_fusion, rank_all
 from .metrics import mean_interval, metric_names, paired_difference, score_rankings
+from .reranking import (
+    LearnedReranker,
+    Scores,
+    learn_reranker,
+    rerank_depth,
+    reranked_order,
+    reranked_retrieval,
+    score_hits,
+    scores_of_hits,
+    served_documents,
+)
 from .resolve import Resolution, read_quoted_chunks, resolve
-from .retrieve import Progress, callers_of, measure_latency, retrieve_all, with_parameters
+from .retrieve import Progress, callers_of, fused_with, measure_latency, retrieve_all
 
 # fewer judged questions do not make a weight
 MIN_TO_LEARN = 20
-# hits that are read where a reranker is on: documents are ranked from them
-RERANKED_HITS = 30
 LEGS = ("dense", "full_text")
 
 Relevant = dict[str, dict[str, int]]
@@ -52,12 +63,19 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class _Run:
-    """A set of judged questions and what the engine found for them."""
+    """A set of judged questions and what the engine found for them.
+
+    Attributes:
+        retrievals: question → its search, fused with the parameters that count.
+        rerank_scores: question → scores of the reranker that counts; empty without one.
+        features: question → what the engine knows about its evidence.
+    """
 
     questions: pl.DataFrame
     retrievals: dict[str, Retrieval]
     resolution: Resolution
     k: int
+    rerank_scores: Scores = field(default_factory=dict)
     features: dict[str, Features] = field(default_factory=dict)
 
     def half(self, name: str) -> "_Run":
@@ -79,19 +97,48 @@ class _Run:
         """Question → whether it can be answered."""
         return dict(self.questions.select("question_id", "answerable").rows())
 
+    def fused(self, parameters: QueryParameters) -> "_Run":
+        """The same, as if everything had been fused with other parameters."""
+        fused = {
+            item: fused_with(retrieval, parameters) for item, retrieval in self.retrievals.items()
+        }
+        return replace(self, retrievals=fused)
+
+    def scored(self, reranker: Reranker, depth: int, progress: Progress) -> "_Run":
+        """The same, with the scores of a reranker for all questions that have none yet."""
+        known = self.rerank_scores
+        missing = {item: self.retrievals[item] for item in self.retrievals if item not in known}
+        scores = score_hits(reranker, missing, depth, progress)
+        return replace(self, rerank_scores={**known, **scores})
+
+    def as_served(self, question_id: str, parameters: QueryParameters, limit: int) -> Retrieval:
+        """A search with the hits that the engine gives with the parameters that count."""
+        retrieval = self.retrievals[question_id]
+        if question_id not in self.rerank_scores:
+            return replace(retrieval, hits=retrieval.found.hits(limit))
+        scores, share = self.rerank_scores[question_id], parameters.rerank_weight
+        return reranked_retrieval(retrieval, scores, share, limit)
+
     def rankings(self, ids: Sequence[str], method: str, weight: float) -> dict[str, list[str]]:
         """Documents of some questions under one fusion."""
         candidates = {item: self.retrievals[item].candidates for item in ids}
         return rank_all(candidates, method, weight, self.k)
 
-    def served(self, ids: Sequence[str]) -> dict[str, list[str]]:
-        """Documents of some questions as searches give them, with the reranker that is on."""
+    def reranked(self, ids: Sequence[str], share: float) -> dict[str, list[str]]:
+        """Documents of some questions with the reranker that counts."""
         return {
-            item: list(dict.fromkeys(hit.document_id for hit in self.retrievals[item].hits))[
-                : self.k
-            ]
+            item: served_documents(
+                self.retrievals[item].found, self.rerank_scores[item], share, self.k
+            )
             for item in ids
         }
+
+    def chunk_order(self, question_id: str, parameters: QueryParameters) -> list[str]:
+        """All chunks of a search, best first."""
+        found = self.retrievals[question_id].found
+        scores = self.rerank_scores.get(question_id, np.empty(0))
+        order = reranked_order(found, scores, parameters.rerank_weight)
+        return [found.candidates.chunk_id[position] for position in order]
 
 
 def evaluate(
@@ -99,9 +146,11 @@ def evaluate(
     questions: pl.DataFrame,
     caller: Caller,
     *,
+    settings: QuerySettings,
     dataset: str,
     k: int = 10,
     learn: bool = False,
+    try_rerankers: Sequence[str] = (),
     balance: float | None = None,
     progress: Progress = lambda doing, done, total: None,
 ) -> Evaluation:
@@ -113,22 +162,34 @@ def evaluate(
     Args:
         questions: ``GOLDEN_QUESTIONS``; what nobody judged is counted and left out.
         caller: asks the questions that name no groups.
+        settings: the engine's own; what a search without further wishes gives.
         dataset: name of the question set, for the report.
         k: cutoff of the metrics.
+        try_rerankers: with ``learn``: names of rerankers of which the best is taken if it proves
+            itself, else none. Without a name the reranker of the release stays as it is.
         balance: see ``answerability.learn_abstention``.
 
     Raises:
         TooFewQuestions: nothing to report on, or too little to learn from.
         ReleaseChanged: a newer release went live meanwhile.
+        RerankerError: a reranker failed, or there is none of a name.
     """
     judged = questions.filter(pl.col("answerable").is_not_null())
     _require(judged, learn)
-    present = engine.parameters
+    parameters = engine.parameters
+    rerankers = _rerankers(engine, settings, try_rerankers) if learn else []
     callers = callers_of(judged, caller)
-    limit = max(k, RERANKED_HITS) if present.reranker != "none" else None
+    # nothing less shows what a reranker that is on made of all it has seen
+    limit = rerank_depth(settings) if parameters.reranker != "none" else None
     run = _search(engine, judged, callers, limit, k, progress)
-    parameters = _with_learned_fusion(run, present, dataset) if learn else present
-    run = _judge_evidence(engine, run, parameters, learn, progress)
+    if learn:
+        parameters = _with_learned_fusion(run, parameters, dataset)
+        run = run.fused(parameters)
+    if rerankers:
+        parameters, run = _with_learned_reranker(run, parameters, rerankers, settings, progress)
+    elif parameters.reranker != "none":
+        run = _with_present_reranker(engine, run, parameters, settings, learn, progress)
+    run = _judge_evidence(engine, run, parameters, settings.limit, learn, progress)
     if learn:
         train = run.half("train").answerable()
         model = learn_abstention(run.features, train, balance) if run.features else None
@@ -151,6 +212,16 @@ def evaluate(
         "groups": sorted({group for who in callers.values() for group in who.groups}),
     }
     return Evaluation(everything, parameters, rows)
+
+
+def _rerankers(
+    engine: QueryEngine, settings: QuerySettings, names: Sequence[str]
+) -> list[Reranker]:
+    """Rerankers as the engine makes them, each once, loaded: what is missing is said at once."""
+    rerankers = [make_reranker(name, settings, engine.encoder) for name in dict.fromkeys(names)]
+    for reranker in rerankers:
+        reranker.warm_up()
+    return rerankers
 
 
 def _require(judged: pl.DataFrame, learn: bool) -> None:
@@ -214,8 +285,64 @@ def _with_learned_fusion(run: _Run, present: QueryParameters, dataset: str) -> Q
     )
 
 
+def _with_learned_reranker(
+    run: _Run,
+    fused: QueryParameters,
+    rerankers: Sequence[Reranker],
+    settings: QuerySettings,
+    progress: Progress,
+) -> tuple[QueryParameters, _Run]:
+    """The parameters with the reranker that proved itself, or none, and its scores."""
+    train = run.half("train").relevant(resolved=True)
+    depth = rerank_depth(settings)
+    without = run.rankings(list(train), fused.fusion, fused.fusion_weight)
+    learned = learn_reranker(run.retrievals, train, without, rerankers, depth, run.k, progress)
+    parameters = replace(
+        fused, reranker="none", learned_from=_learned_from(fused.learned_from, learned, depth)
+    )
+    if learned.chosen is None:
+        return parameters, run
+    name, weight = learned.chosen.reranker, learned.chosen.weight
+    chosen = next(reranker for reranker in rerankers if reranker.name == name)
+    run = replace(run, rerank_scores=learned.scores).scored(chosen, depth, progress)
+    return replace(parameters, reranker=name, rerank_weight=weight), run
+
+
+def _with_present_reranker(
+    engine: QueryEngine,
+    run: _Run,
+    parameters: QueryParameters,
+    settings: QuerySettings,
+    learn: bool,
+    progress: Progress,
+) -> _Run:
+    """The scores of the reranker that is on; anew where other hits come first by now."""
+    if not learn:
+        return replace(run, rerank_scores=scores_of_hits(run.retrievals))
+    reranker = _rerankers(engine, settings, [parameters.reranker])[0]
+    return run.scored(reranker, rerank_depth(settings), progress)
+
+
+def _learned_from(
+    fusion: Mapping[str, Any], learned: LearnedReranker, depth: int
+) -> dict[str, Any]:
+    """Where the fusion comes from, and which rerankers were tried with what result."""
+    value = learned.chosen.value if learned.chosen else learned.without
+    reranking = {
+        "candidates": depth,
+        "without": round(learned.without, 4),
+        "tried": [trial.to_dict() for trial in learned.trials],
+    }
+    return {**fusion, "value": round(value, 4), "reranking": reranking}
+
+
 def _judge_evidence(
-    engine: QueryEngine, run: _Run, parameters: QueryParameters, learn: bool, progress: Progress
+    engine: QueryEngine,
+    run: _Run,
+    parameters: QueryParameters,
+    limit: int,
+    learn: bool,
+    progress: Progress,
 ) -> _Run:
     """What the engine knows about the evidence, where some questions have none."""
     labels = run.answerable()
@@ -223,10 +350,8 @@ def _judge_evidence(
         return run
     features: dict[str, Features] = {}
     for question_id in labels:
-        retrieval = run.retrievals[question_id]
-        if learn and parameters.reranker == "none":
-            retrieval = with_parameters(retrieval, parameters)
-        features[question_id] = engine.evidence_of(retrieval)
+        served = run.as_served(question_id, parameters, limit)
+        features[question_id] = engine.evidence_of(served)
         progress("judging", len(features), len(labels))
     return replace(run, features=features)
 
@@ -254,6 +379,7 @@ def _report(
             for method, kinds in scores.items()
         },
         "gain": _gain(scores, main, f"ndcg@{run.k}"),
+        "reranking_gain": _gain_over(scores, main, "fused", f"ndcg@{run.k}"),
         "evidence": _evidence(run, ids, parameters),
         "tags": _by_tag(run.questions, rows, names),
         "abstention": report_abstention(model, run.features, run.answerable())
@@ -275,19 +401,30 @@ def _rankings_by_method(
         "rrf": run.rankings(ids, "rrf", 0.5),
     }
     name = "learned" if learned else "release"
-    methods[name] = run.rankings(ids, parameters.fusion, parameters.fusion_weight)
-    if not learned and parameters.reranker != "none":
-        methods["reranked"] = run.served(ids)
-    return methods
+    fused = run.rankings(ids, parameters.fusion, parameters.fusion_weight)
+    if parameters.reranker == "none":
+        return {**methods, name: fused}
+    return {**methods, "fused": fused, name: run.reranked(ids, parameters.rerank_weight)}
 
 
-def _gain(scores: Mapping[str, Mapping[str, np.ndarray]], main: str, metric: str) -> dict[str, Any]:
+def _gain(
+    scores: Mapping[str, Mapping[str, np.ndarray]], main: str, metric: str
+) -> dict[str, Any] | None:
     """How much better the method that counts is than the better leg alone, with its confidence."""
     leg = max(LEGS, key=lambda name: float(scores[name][metric].mean()))
-    difference = paired_difference(scores[main][metric], scores[leg][metric])
+    return _gain_over(scores, main, leg, metric)
+
+
+def _gain_over(
+    scores: Mapping[str, Mapping[str, np.ndarray]], main: str, other: str, metric: str
+) -> dict[str, Any] | None:
+    """How much better one method is than another; None where the other was not measured."""
+    if other not in scores:
+        return None
+    difference = paired_difference(scores[main][metric], scores[other][metric])
     return {
         "metric": metric,
-        "over": leg,
+        "over": other,
         "mean": difference.mean,
         "confidence": [difference.low, difference.high],
     }
@@ -300,7 +437,7 @@ def _evidence(run: _Run, ids: Sequence[str], parameters: QueryParameters) -> dic
         return None
     values = []
     for item in quoted:
-        found = _chunk_order(run.retrievals[item], parameters)
+        found = run.chunk_order(item, parameters)
         values.append(run.resolution.evidence_recall(item, found[: run.k]))
     interval = mean_interval(np.array(values))
     return {
@@ -308,13 +445,6 @@ def _evidence(run: _Run, ids: Sequence[str], parameters: QueryParameters) -> dic
         "confidence": [interval.low, interval.high],
         "queries": len(quoted),
     }
-
-
-def _chunk_order(retrieval: Retrieval, parameters: QueryParameters) -> list[str]:
-    """The chunks of a search as they would be fused with some parameters, best first."""
-    candidates = retrieval.candidates
-    scores = fuse(candidates, parameters.fusion, parameters.fusion_weight)
-    return [candidates.chunk_id[position] for position in best_first(candidates, scores)]
 
 
 def _by_tag(questions: pl.DataFrame, rows: pl.DataFrame, names: Sequence[str]) -> dict[str, Any]:

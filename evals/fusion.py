@@ -8,7 +8,7 @@ import numpy as np
 from rag_assets.query.retrieval.candidates import Candidates
 from rag_assets.query.retrieval.fusion import fuse
 
-from .metrics import score_rankings
+from .metrics import score_rankings, standard_error
 
 DEGREE = 4
 STEPS = 20
@@ -105,5 +105,4 @@ def choose_weight(values: np.ndarray) -> int:
     chosen = int(np.argmax(fitted(np.array(WEIGHTS))))
     better_leg = 0 if means[0] > means[-1] else len(WEIGHTS) - 1
     gains = values[chosen] - values[better_leg]
-    error = gains.std(ddof=1) / np.sqrt(len(gains)) if len(gains) > 1 else 0.0
-    return chosen if gains.mean() > error else better_leg
+    return chosen if gains.mean() > standard_error(gains) else better_leg

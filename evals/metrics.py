@@ -116,6 +116,11 @@ def paired_difference(
     return mean_interval(candidate - baseline, confidence)
 
 
+def standard_error(values: np.ndarray) -> float:
+    """The standard error of the mean of some questions' values; 0 for fewer than two."""
+    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
+
+
 def _measure(name: str) -> Any:
     import ir_measures
 

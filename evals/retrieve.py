@@ -66,13 +66,12 @@ def retrieve_all(
     return {question_id: found[question_id] for question_id in texts}
 
 
-def with_parameters(retrieval: Retrieval, parameters: QueryParameters) -> Retrieval:
-    """The same search as if it had been fused with other parameters, as many hits, not reranked."""
+def fused_with(retrieval: Retrieval, parameters: QueryParameters) -> Retrieval:
+    """The same search as if it had been fused with other parameters; its hits are not read yet."""
     found = retrieval.found
     scores = fuse(found.candidates, parameters.fusion, parameters.fusion_weight)
     fused = replace(found, scores=scores, order=best_first(found.candidates, scores))
-    hits = fused.hits(len(retrieval.hits))
-    return replace(retrieval, found=fused, hits=hits, parameters=parameters)
+    return replace(retrieval, found=fused, hits=[], parameters=parameters)
 
 
 def measure_latency(

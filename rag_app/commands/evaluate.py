@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from evals.evaluate import Evaluation
     from evals.thresholds import Verdict
     from rag_assets.platform.platform import Platform
+    from rag_assets.platform.settings import QuerySettings
 
 GOLDEN_QUESTIONS = "golden_questions.jsonl"
 BELOW_THRESHOLD = 3  # exit code
@@ -42,6 +43,14 @@ def evaluate(
             "store what was learned with the release.",
         ),
     ] = False,
+    try_rerankers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--try-reranker",
+            help="With --learn: take this reranker if it helps, e.g. late_interaction; of several "
+            "the best; repeatable. Up to 0.2 s a question.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="With --learn: store nothing.")
     ] = False,
@@ -74,6 +83,7 @@ def evaluate(
 
     thresholds = parse_thresholds(least or [], k)
     platform = _unlogged(Platform.load())
+    rerankers = _tried(try_rerankers or [], platform.settings.query, learn=learn)
     path = _dataset(dataset)
     questions = load_questions(path, source or _only_source(platform), split or None)
     engine = QueryEngine(platform, release or None)
@@ -84,9 +94,11 @@ def evaluate(
             engine,
             questions,
             caller,
+            settings=platform.settings.query,
             dataset=path.stem,
             k=k,
             learn=learn,
+            try_rerankers=rerankers,
             balance=balance,
             progress=progress,
         )
@@ -117,6 +129,31 @@ def _dataset(dataset: str) -> Path:
             "Write one, or name another with --dataset.",
         )
     return beside
+
+
+def _tried(names: list[str], query: "QuerySettings", *, learn: bool) -> list[str]:
+    """The rerankers to try, checked before anything is searched."""
+    from rag_assets.platform.errors import ConfigurationError
+    from rag_assets.query.rerankers.registry import RERANKERS
+
+    known = [name for name in RERANKERS if name != "none"]
+    for name in names:
+        if name not in known:
+            raise ConfigurationError(
+                f"There is no reranker '{name}' to try.", f"Name one of {', '.join(known)}."
+            )
+    if names and not learn:
+        raise ConfigurationError(
+            "--try-reranker learns from questions.", "Add --learn, or leave it out."
+        )
+    decided = [name for name in ("fusion", "reranker") if getattr(query, name) != "learned"]
+    if names and decided:
+        raise ConfigurationError(
+            f"query.{decided[0]} is set to '{getattr(query, decided[0])}', so that a reranker that is "
+            "learned would not be used as it was measured.",
+            f"Set query.{decided[0]} to 'learned', or leave --try-reranker out.",
+        )
+    return names
 
 
 def _only_source(platform: "Platform") -> str:
@@ -189,6 +226,7 @@ def _lines(summary: dict[str, Any], *, learn: bool, stored: bool) -> Iterator[st
         f"against {gain['over']} alone"
     )
     yield f"fusion: {parameters['fusion']}, weight of the dense leg {parameters['fusion_weight']:.2f}"
+    yield from _reranking_lines(summary)
     if evidence := summary["evidence"]:
         name = next(iter(evidence))
         yield f"evidence {name}: {evidence[name]:.4f} ({evidence['queries']} questions with quotes)"
@@ -212,3 +250,20 @@ def _lines(summary: dict[str, Any], *, learn: bool, stored: bool) -> Iterator[st
         yield f"left out because nobody judged them: {summary['unjudged']} questions"
     if learn:
         yield "stored with the release" if stored else "nothing was stored (--dry-run)"
+
+
+def _reranking_lines(summary: dict[str, Any]) -> Iterator[str]:
+    """Which reranker is on, what it gives, and what was tried."""
+    parameters = summary["parameters"]
+    if gain := summary["reranking_gain"]:
+        low, high = gain["confidence"]
+        yield (
+            f"reranker: {parameters['reranker']}, weight {parameters['rerank_weight']:.2f}: "
+            f"{gain['metric']} {gain['mean']:+.4f} ({low:+.4f} to {high:+.4f}) against none"
+        )
+    reranking = parameters["learned_from"].get("reranking", {})
+    for trial in reranking.get("tried", []):
+        yield (
+            f"  tried {trial['reranker']} {trial['weight']:.2f}: {trial['gain']:+.4f} on the other "
+            f"half, standard error {trial['standard_error']:.4f}"
+        )

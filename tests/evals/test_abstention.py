@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evals.abstention import choose_threshold, fit_abstention
+from evals.abstention import choose_threshold, fit_abstention, reliable_auroc
 from rag_assets.query.evidence.abstention import probability
 
 
@@ -61,3 +61,15 @@ def test_one_kind_alone_teaches_nothing() -> None:
         fit_abstention(rows, np.ones(10, dtype=bool), None)
     with pytest.raises(ValueError, match="questions"):
         fit_abstention(rows, np.ones(3, dtype=bool), None)
+
+
+def test_what_cannot_be_told_apart_is_not_relied_on() -> None:
+    rows, answerable = questions(200)
+    assert reliable_auroc(rows, answerable) > 0.75
+    noise = [{"noise": row["noise"]} for row in rows]
+    assert reliable_auroc(noise, answerable) < 0.6
+    few = [row for row, label in zip(rows, answerable, strict=True) if label][:20]
+    few += [row for row, label in zip(rows, answerable, strict=True) if not label][:4]
+    labels = np.array([True] * 20 + [False] * 4)
+    # the same evidence from fewer questions is relied on less
+    assert reliable_auroc(few, labels) < reliable_auroc(rows, answerable)

@@ -95,8 +95,6 @@ def _agreement(question: str, scored: ScoredSentences, hits: Sequence[Hit]) -> d
         "numbers_missing": _lacking(set(asked.numbers), numbers_of(passage)),
         "negation_differs": float(asked.denies != (negations(text) % 2 == 1)),
         "type_fit": type_fit(kind, question, text),
-        "type_known": float(bool(kind)),
-        "question_words": float(min(20, len(scored.rarity))),
     }
 
 
