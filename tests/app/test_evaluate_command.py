@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from evals.questions import QuestionSetError, train_half
 from evals.retrieve import LATENCY_SAMPLE
 from rag_app.commands.evaluate import BELOW_THRESHOLD, evaluate
-from rag_assets.platform.errors import ConfigurationError, RaglineError
+from rag_assets.platform.errors import ConfigurationError, RaglineError, RerankerError
 from rag_assets.platform.platform import Platform
 from rag_assets.releases.registry import Registry
 from tests.jobs.harness import run_stages
@@ -265,3 +265,27 @@ def test_what_cannot_be_evaluated_is_said(deployment: Path) -> None:
         assert "--dataset" in error().hint
     finally:
         (deployment / "elsewhere.jsonl").rename(deployment / "golden_questions.jsonl")
+
+
+def test_a_reranker_is_tried_and_the_parameters_say_what_came_of_it(deployment: Path) -> None:
+    found = summary("--learn", "--dry-run", "--try-reranker", "term_overlap")
+    parameters = found["parameters"]
+    tried = parameters["learned_from"]["reranking"]["tried"]
+    best = max(tried, key=lambda trial: trial["gain"])
+    helps = best["gain"] > best["standard_error"]
+    assert parameters["reranker"] == ("term_overlap" if helps else "none")
+    assert ("fused" in found["methods"]) == helps == (found["reranking_gain"] is not None)
+    shown = run("--learn", "--dry-run", "--try-reranker", "term_overlap").output
+    assert shown.count("tried term_overlap") == len(tried) == 3
+
+
+def test_rerankers_that_cannot_be_tried_are_refused(
+    deployment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "late_interaction" in error("--learn", "--try-reranker", "magic").hint
+    assert "--learn" in error("--try-reranker", "term_overlap").hint
+    assert isinstance(error("--learn", "--try-reranker", "cross_encoder"), RerankerError)
+    settings = deployment / "decided.toml"
+    settings.write_text(f'{SETTINGS}\n[query]\nreranker = "none"\n', encoding="utf-8")
+    monkeypatch.setenv("RAG_CONFIG", str(settings))
+    assert "query.reranker" in error("--learn", "--try-reranker", "term_overlap").hint

@@ -40,21 +40,17 @@ from tests.jobs.harness import run_stages
 from tests.query.restricted import changed
 
 ADMIN = Caller(admin=True)
-WORDS = [
-    "kayak",
-    "walnut",
-    "trumpet",
-    "glacier",
-    "lantern",
-    "saddle",
-    "beetle",
-    "velvet",
-    "compass",
-    "orchard",
-    "anchor",
-    "thimble",
-]
-TRIPLES = list(combinations(WORDS, 3))[::4]
+SYLLABLES = [consonant + vowel for consonant in "bdfgklmnprstvz" for vowel in "aou"]
+QUESTIONS = 48
+
+
+def word(number: int) -> str:
+    """A word that no other number has."""
+    parts = (number * 29, number * 11 // 42, number * 5 + 3)
+    return "".join(SYLLABLES[part % len(SYLLABLES)] for part in parts)
+
+
+TRIPLES = [tuple(word(3 * number + place) for place in range(3)) for number in range(QUESTIONS)]
 # a long passage of other words: what it says once weighs little beside a short one that repeats it
 FILLER = (
     "The inventory of the house was taken in the winter, room by room, and written down by hand. "
@@ -69,15 +65,17 @@ def name_of(triple: Sequence[str]) -> str:
 
 
 def write_corpus(folder: Path) -> None:
-    """One document for each triple of words, and for each word one that says nothing else."""
-    for first, second, third in TRIPLES:
+    """For each triple of words one document that has all, and short ones that repeat two of them."""
+    for triple in TRIPLES:
+        first, second, third = triple
         text = (
-            f"# House\n\n{FILLER} A {first} lay there. {FILLER} So did a {second} and a {third}.\n\n"
-            f"# Notes\n\nThe {first} was sold. {FILLER}{FILLER}\n"
+            f"# House\n\n{FILLER} A {first} lay there, with a {second} and a {third}. {FILLER}\n\n"
+            f"# Notes\n\nThe {first} was sold. {FILLER}\n"
         )
-        (folder / f"{name_of((first, second, third))}.md").write_text(text, encoding="utf-8")
-    for word in WORDS:
-        (folder / f"only-{word}.md").write_text(f"{word}, {word}, {word}!", encoding="utf-8")
+        (folder / f"{name_of(triple)}.md").write_text(text, encoding="utf-8")
+        for pair in combinations(triple, 2):
+            short = ", ".join([" ".join(pair)] * 3)
+            (folder / f"{name_of(pair)}.md").write_text(short, encoding="utf-8")
 
 
 def golden_questions() -> pl.DataFrame:
@@ -94,12 +92,12 @@ def golden_questions() -> pl.DataFrame:
     absent = [
         {
             "question_id": f"absent-{number}",
-            "question": f"Who repaired the {word} of the harbour master in summer?",
+            "question": f"Who repaired the {thing} of the harbour master?",
             "relevant": [],
             "answerable": False,
             "half": "train" if number % 2 else "report",
         }
-        for number, word in enumerate(WORDS * 2)
+        for number, thing in enumerate(["roof", "boat", "gate", "clock"] * 6)
     ]
     return pl.DataFrame([*rows, *absent], schema=GOLDEN_QUESTIONS)
 
@@ -308,15 +306,17 @@ def test_a_failing_reranker_ends_the_measurement(searched: dict[str, Retrieval])
 
 
 def test_a_document_is_ranked_by_its_best_passage(searched: dict[str, Retrieval]) -> None:
+    repeated = 0
     for retrieval in searched.values():
         scores = score_hits(HELPS, {"q": retrieval}, DEPTH, silent)["q"]
         hits = reranked_retrieval(retrieval, scores, 0.5, DEPTH).hits
         assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
         documents = list(dict.fromkeys(hit.document_id for hit in hits))
-        assert len(documents) < len(hits)
+        repeated += len(documents) < len(hits)
         ranking = served_documents(retrieval.found, scores, 0.5, 1000)
         assert ranking[: len(documents)] == documents
         assert sorted(ranking) == sorted(set(retrieval.candidates.document_id))
+    assert repeated
 
 
 @pytest.mark.parametrize("reranker", ["term_overlap", "late_interaction"])
@@ -335,7 +335,6 @@ def test_what_was_learned_is_what_the_engine_serves(platform: Platform) -> None:
     found = evaluated(platform, "late_interaction", "term_overlap")
     assert found.parameters.reranker == "term_overlap"
     assert found.parameters.rerank_weight in RERANK_WEIGHTS
-    assert found.parameters.abstention is not None
     store(platform, found.parameters)
     assert_served(platform, found)
     again = evaluated(platform, learn=False)

@@ -37,6 +37,7 @@ MESSAGES = [
     {"role": "user", "content": "How much may a room in London cost me? Ünïcode ☂ too."},
 ]
 SHORT = 24
+ATTEMPTS = 3
 LONG = MAX_TOKENS // 2  # the most an answerer asks for: several seconds of generation
 
 
@@ -68,6 +69,21 @@ def wait_until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < end, "did not happen within a minute"
         time.sleep(0.05)
+
+
+def broken_or_whole(answer: Answering) -> str:
+    """How an answer whose server dies ends: the failure's kind, or ``whole``.
+
+    On a busy machine all of it may lie in the socket before the server dies; then the draft must be
+    as long as was asked for. A part of it must never be taken for an answer.
+    """
+    try:
+        *_, draft = answer
+    except AnswererUnavailable as failure:
+        return failure.kind
+    assert isinstance(draft, Draft)
+    assert (draft.completion_tokens, draft.finish_reason) == (LONG, "length")
+    return "whole"
 
 
 @pytest.fixture
@@ -115,14 +131,18 @@ class TestAnAnswer:
         assert [draft.completion_tokens for draft in drafts] == [SHORT] * len(requests)
 
     def test_closing_it_ends_the_generation(self, vllm_server: VLLMServer) -> None:
-        before = vllm_server.generated_tokens()
-        answer = make_answerer(vllm_server, max_answer_tokens=LONG).answer(make_request())
-        assert isinstance(next(answer), Token)
+        # a busy machine may let the server finish before the close reaches it, but not every time
+        for _ in range(ATTEMPTS):
+            before = vllm_server.generated_tokens()
+            answer = make_answerer(vllm_server, max_answer_tokens=LONG).answer(make_request())
+            assert isinstance(next(answer), Token)
 
-        cast(Answering, answer).close()
+            cast(Answering, answer).close()
 
-        wait_until(lambda: vllm_server.running_requests() == 0)
-        assert vllm_server.generated_tokens() - before < LONG // 2
+            wait_until(lambda: vllm_server.running_requests() == 0)
+            if vllm_server.generated_tokens() - before < LONG // 2:
+                return
+        pytest.fail("every answer that was closed was generated to its end")
 
 
 class TestUsage:
@@ -269,22 +289,20 @@ class TestADyingServer:
     ) -> None:
         vllm_server.terminate()
 
-        with pytest.raises(AnswererUnavailable) as caught:
-            list(started)
+        kind = broken_or_whole(started)
 
         vllm_server.stop()
         # its processes end in no fixed order: it says so, or an error, or nothing any more
-        assert caught.value.kind in {"broken_off", "server_error", "timeout"}
+        assert kind in {"broken_off", "server_error", "timeout", "whole"}
 
     def test_that_is_killed_in_mid_answer_broke_off_and_is_then_unreachable(
         self, vllm_server: VLLMServer, started: Answering
     ) -> None:
         vllm_server.kill()
 
-        with pytest.raises(AnswererUnavailable) as broken:
-            list(started)
+        kind = broken_or_whole(started)
         with pytest.raises(AnswererUnavailable) as gone:
             read(make_answerer(vllm_server), make_request())
 
-        assert broken.value.kind == "broken_off"
+        assert kind in {"broken_off", "whole"}
         assert gone.value.kind == "unreachable"
