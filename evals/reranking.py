@@ -13,6 +13,7 @@ from rag_assets.platform.errors import RerankerError
 from rag_assets.platform.settings import QuerySettings
 from rag_assets.query.engine import Retrieval
 from rag_assets.query.rerankers.base import Reranker
+from rag_assets.query.rerankers.blend import blend
 from rag_assets.query.retrieval.retrieve import reranked_text
 from rag_assets.query.retrieval.search import Found
 
@@ -109,12 +110,6 @@ def _scores_of(retrieval: Retrieval) -> np.ndarray:
             "See the warning about it, mend it, or evaluate with query.reranker = 'none'.",
         )
     return np.array(known)
-
-
-def blend(fused: np.ndarray, scores: np.ndarray, share: float) -> np.ndarray:
-    """The engine's final scores: both min–max normalised, ``share`` of them the reranker's."""
-    combined: np.ndarray = share * _normalised(scores) + (1 - share) * _normalised(fused)
-    return combined
 
 
 def reranked_order(found: Found, scores: np.ndarray, share: float) -> np.ndarray:
@@ -217,9 +212,3 @@ def _values(
 ) -> np.ndarray:
     name = f"ndcg@{k}"
     return score_rankings(rankings, relevant, [name])[name]
-
-
-def _normalised(scores: np.ndarray) -> np.ndarray:
-    """Min–max to [0, 1]; all 1 where all are equal."""
-    low, high = float(scores.min()), float(scores.max())
-    return (scores - low) / (high - low) if high > low else np.ones(len(scores))

@@ -55,14 +55,13 @@ def evaluate(
         bool, typer.Option("--dry-run", help="With --learn: store nothing.")
     ] = False,
     balance: Annotated[
-        float | None,
+        float,
         typer.Option(
             min=0.0,
             max=1.0,
-            help="With --learn: most answerable questions that may be refused, as a share; default: "
-            "weigh wrong refusals and wrong answers alike.",
+            help="With --learn: most answerable questions that may be refused, as a share.",
         ),
-    ] = None,
+    ] = 0.1,
     groups: Groups = "",
     release: Annotated[
         int, typer.Option("--release", help="Evaluate this release; default the live one.")

@@ -9,6 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
+from evals import answerability
 from evals.questions import QuestionSetError, train_half
 from evals.retrieve import LATENCY_SAMPLE
 from rag_app.commands.evaluate import BELOW_THRESHOLD, evaluate
@@ -121,6 +122,8 @@ def released(tmp_path_factory: pytest.TempPathFactory, model_cache: Path) -> Pat
 def deployment(released: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The deployment as the working folder, with nothing learned yet."""
     monkeypatch.chdir(released)
+    # the set is small; what it says is as clear as can be
+    monkeypatch.setattr(answerability, "MIN_OF_A_KIND", 5)
     yield released
     Registry(Platform.load().database).set_parameters(1, {})
 

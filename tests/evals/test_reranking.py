@@ -16,7 +16,6 @@ from evals.reranking import (
     RERANK_WEIGHTS,
     LearnedReranker,
     Trial,
-    blend,
     choose_trial,
     learn_reranker,
     make_trial,
@@ -34,6 +33,7 @@ from rag_assets.platform.settings import ChunkingSettings, QuerySettings, Settin
 from rag_assets.query.access import Caller
 from rag_assets.query.engine import QueryEngine, Retrieval
 from rag_assets.query.parameters import QueryParameters
+from rag_assets.query.rerankers.blend import blend
 from rag_assets.query.retrieval.search import Found
 from rag_assets.releases.registry import Registry
 from tests.jobs.harness import run_stages

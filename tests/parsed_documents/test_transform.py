@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rag_assets.parsed_documents.schema import PARSED_DOCUMENTS
 from rag_assets.parsed_documents.pending import name_in_words
+from rag_assets.parsed_documents.schema import PARSED_DOCUMENTS
 from rag_assets.parsed_documents.transform import (
     ParseUpdate,
     parse_documents,

@@ -17,6 +17,7 @@ from rag_assets.query.degradation import Degradations
 from rag_assets.query.filters import Filter, combine, parse_filter
 from rag_assets.query.parameters import QueryParameters
 from rag_assets.query.rerankers.base import Reranker
+from rag_assets.query.rerankers.blend import blend
 
 from .candidates import Candidates
 from .search import Found, Query, search
@@ -212,8 +213,7 @@ class Retriever:
             degraded.append(self._degradations.add("reranker_failed"))
             return hits
         fused = np.array([hit.score for hit in hits])
-        share = parameters.rerank_weight
-        blended = share * _unit(scores) + (1 - share) * _unit(fused)
+        blended = blend(fused, scores, parameters.rerank_weight)
         order = sorted(range(len(hits)), key=lambda index: (-blended[index], index))
         return [
             replace(hits[index], score=float(blended[index]), rerank_score=float(scores[index]))
@@ -234,12 +234,6 @@ def effective(parameters: QueryParameters, settings: QuerySettings) -> QueryPara
 def reranked_text(hit: Hit) -> str:
     """What a reranker reads of a hit: where it stands, then what it says."""
     return "\n".join([" › ".join([hit.title or "", *hit.heading_path]), hit.text])
-
-
-def _unit(scores: np.ndarray) -> np.ndarray:
-    """Min–max to [0, 1]; all 1 where all are equal."""
-    low, high = float(scores.min()), float(scores.max())
-    return (scores - low) / (high - low) if high > low else np.ones(len(scores))
 
 
 def _milliseconds(started: float) -> float:
