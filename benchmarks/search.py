@@ -101,6 +101,7 @@ def made_up(texts: Sequence[str], vectors: np.ndarray, random: np.random.Generat
     noisy /= np.linalg.norm(noisy, axis=1, keepdims=True)
     kept = [thinned(texts[i // COPIES], i % COPIES, random) for i in range(count)]
     ids = [f"{i:08d}" for i in range(count)]
+    groups = pl.Series([["public"], ["staff"], ["board"]][i % 3] for i in range(count))
     rows = pl.DataFrame({"chunk_id": ids, "text": kept, "embed_text": kept}).with_columns(
         document_id=pl.concat_str(pl.lit("docs/"), pl.col("chunk_id").str.slice(0, 7)),
         source=pl.lit("docs"),
@@ -111,7 +112,8 @@ def made_up(texts: Sequence[str], vectors: np.ndarray, random: np.random.Generat
         char_start=pl.lit(0),
         char_end=pl.col("text").str.len_chars(),
         token_count=pl.lit(WINDOW),
-        acl=pl.Series([["public"], ["staff"], ["board"]][i % 3] for i in range(count)),
+        acl=groups,
+        readers=groups,
         attributes=pl.lit("{}"),
         attribute_values=pl.lit([], dtype=pl.List(pl.String)),
         modified_at=pl.lit(datetime(2026, 1, 1, tzinfo=UTC)),
@@ -197,7 +199,13 @@ def bare(
         limit=100,
         **arguments,
     )
-    nearest = {"column": "vector", "q": vector, "k": 100, "metric": "cosine"}
+    nearest = {
+        "column": "vector",
+        "q": vector,
+        "k": 100,
+        "metric": "cosine",
+        "nprobes": reader._probes,
+    }
     found = dataset.to_table(nearest=nearest, columns=[*keys, "_distance"], **arguments)
     pending.result()
     reader.rows(found["_rowid"].to_pylist()[:10])
@@ -280,7 +288,9 @@ def nearest_ten(table: Any, vectors: np.ndarray) -> tuple[list[set[str]], list[f
     """The ten rows nearest to each vector, and the seconds that each search took."""
     found, seconds = [], []
     for vector in vectors:
-        query = table.search(vector).distance_type("cosine").select(["chunk_id", "_distance"]).limit(10)
+        query = (
+            table.search(vector).distance_type("cosine").select(["chunk_id", "_distance"]).limit(10)
+        )
         started = time.perf_counter()
         ids = query.to_arrow()["chunk_id"]
         seconds.append(time.perf_counter() - started)
@@ -309,7 +319,8 @@ def main() -> None:
     engine.warm_up()
     texts = questions(arguments.questions)
     for text in texts[:20]:
-        engine.search(text, READER, 10)
+        if len(engine.search(text, READER, 10)) < 10:
+            raise SystemExit("A search found fewer passages than it should: nothing is measured.")
     figures = [
         *against_lance(engine, texts),
         *end_to_end(engine, texts),

@@ -13,6 +13,7 @@ import polars as pl
 
 from rag_assets.platform.errors import IndexUnavailable
 
+from .probes import probes
 from .sql import quoted
 
 # what leaves the index with a hit; the vector stays inside
@@ -94,7 +95,13 @@ class IndexReader:
             condition: SQL prefilter; what it excludes is never scored.
         """
         found = self._scan(
-            nearest={"column": "vector", "q": vector, "k": limit, "metric": "cosine"},
+            nearest={
+                "column": "vector",
+                "q": vector,
+                "k": limit,
+                "metric": "cosine",
+                "nprobes": self._probes,
+            },
             columns=[*KEYS, "_distance"],
             condition=condition,
             with_row_id=True,
@@ -175,6 +182,10 @@ class IndexReader:
     def count(self) -> int:
         """How many chunks the version holds."""
         return int(self._dataset.count_rows())
+
+    @cached_property
+    def _probes(self) -> int:
+        return probes(self.count())
 
     @cached_property
     def _has_full_text(self) -> bool:

@@ -10,6 +10,7 @@ import polars as pl
 from rag_assets.platform.errors import IndexUnavailable
 from rag_assets.platform.storage import storage_errors
 
+from .probes import probes
 from .schema import index_schema
 from .sql import quoted
 
@@ -191,9 +192,9 @@ class IndexTable:
         return np.stack(taken["vector"].to_numpy())
 
     def nearest(self, vector: Any, limit: int, *, exact: bool) -> list[str]:
-        """The chunk_ids nearest to a vector by cosine, by exact scan or through the index."""
+        """The chunk_ids nearest to a vector by cosine, by exact scan or as readers search."""
         query = self._table.search(vector, vector_column_name="vector").distance_type("cosine")
-        query = query.bypass_vector_index() if exact else query
+        query = query.bypass_vector_index() if exact else query.nprobes(probes(self.count()))
         return list(
             query.select(["chunk_id", "_distance"]).limit(limit).to_arrow()["chunk_id"].to_pylist()
         )
