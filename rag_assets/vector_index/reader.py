@@ -44,6 +44,10 @@ HIT_COLUMNS = (
 KEYS = ("chunk_id", "document_id")
 
 
+# what Lance says when a file is missing, damaged or out of reach
+UNREADABLE = ("External error", "Not found", "LanceError(IO)", "IO error", "orrupt")
+
+
 class Leg(NamedTuple):
     """What one search found, best first: row ids, keys and scores, of equal length."""
 
@@ -171,12 +175,12 @@ class IndexReader:
 
     def documents(self) -> pl.DataFrame:
         """Columns document_id, content_sha256, chunks: the documents that this version serves."""
-        frame = _frame(self._dataset.to_table(columns=["document_id", "content_sha256"]))
+        frame = _frame(self._table(columns=["document_id", "content_sha256"]))
         return frame.group_by("document_id", "content_sha256").agg(chunks=pl.len())
 
     def acls(self) -> pl.DataFrame:
         """Columns document_id and acl of every document that this version serves."""
-        frame = _frame(self._dataset.to_table(columns=["document_id", "acl"]))
+        frame = _frame(self._table(columns=["document_id", "acl"]))
         return frame.unique("document_id", keep="first")
 
     def count(self) -> int:
@@ -193,9 +197,14 @@ class IndexReader:
         return any(index.name == "embed_text_idx" for index in self._dataset.describe_indices())
 
     def _scan(self, condition: str | None, **arguments: Any) -> Any:
+        return self._table(filter=condition, prefilter=True, **arguments)
+
+    def _table(self, **arguments: Any) -> Any:
         try:
-            return self._dataset.to_table(filter=condition, prefilter=True, **arguments)
-        except (OSError, RuntimeError) as error:
+            return self._dataset.to_table(**arguments)
+        except (OSError, RuntimeError, ValueError) as error:
+            if not _is_unreadable(error):
+                raise
             raise IndexUnavailable(
                 f"The index table cannot be read: {error}.",
                 "Check RAG_HOME; 'ragline ingest --full' builds the index again.",
@@ -203,6 +212,14 @@ class IndexReader:
 
     def _empty(self) -> pl.DataFrame:
         return _frame(self._dataset.schema.empty_table().select(list(HIT_COLUMNS)))
+
+
+def _is_unreadable(error: Exception) -> bool:
+    """Whether storage failed; a query that Lance refuses is another matter, and ours to correct.
+
+    Lance hands both on as ``ArrowInvalid`` or ``RuntimeError``; only the words differ.
+    """
+    return isinstance(error, OSError) or any(words in str(error) for words in UNREADABLE)
 
 
 def _leg(found: Any, score: Any) -> Leg:

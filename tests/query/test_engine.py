@@ -307,6 +307,25 @@ def test_when_the_release_cannot_be_read_the_last_good_one_answers(
         QueryEngine(own_platform, new).ask(QUESTION, ADMIN)
 
 
+def test_when_an_open_release_becomes_unreadable_the_same_question_is_answered_from_the_last(
+    own_platform: Platform,
+) -> None:
+    folder = Path(own_platform.lancedb_uri)
+    before = {path for path in folder.rglob("*") if path.is_file()}
+    old, new = release_twice(own_platform)
+    engine = QueryEngine(own_platform)
+    engine.warm_up()
+    assert engine.release_info()["id"] == new
+    for path in {path for path in folder.rglob("*") if path.is_file()} - before:
+        if path.suffix == ".lance" or "_indices" in path.parts:
+            path.unlink()
+    answer = engine.ask(QUESTION, ADMIN)
+    assert answer.release["id"] == old
+    assert answer.degraded == ["release_fallback"]
+    assert engine.degradations.counts() == {"release_fallback": 1}
+    assert "ten years" in answer.answer
+
+
 def test_the_last_good_release_has_the_rights_of_now(own_platform: Platform) -> None:
     folder = Path(own_platform.settings.sources["docs"].path)
     secret = folder / f"{canary('welcome')}.md"
