@@ -179,12 +179,8 @@ class QueryEngine:
             filter=filter,
         )
 
-    def evidence(self, question: str, caller: Caller, *, filter: str = "") -> dict[str, float]:
-        """The features from which the release's model judges whether it can answer."""
-        return self._answering.evidence(self.retrieve(question, caller, filter=filter))
-
     def evidence_of(self, retrieval: Retrieval) -> dict[str, float]:
-        """``evidence`` for a search that has been made already."""
+        """The features from which the release's model judges whether it can answer."""
         return self._answering.evidence(retrieval)
 
     def lineage(self, answer_id: str, caller: Caller) -> "Lineage":

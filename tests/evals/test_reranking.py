@@ -328,7 +328,7 @@ def test_hits_are_those_the_engine_serves(platform: Platform, reranker: str) -> 
     assert len(scores) == DEPTH
     rebuilt = reranked_retrieval(served, scores, 0.7, platform.settings.query.limit)
     assert rebuilt.hits == served.hits
-    assert engine.evidence_of(rebuilt) == engine.evidence(question, ADMIN)
+    assert engine.evidence_of(rebuilt) == engine.evidence_of(engine.retrieve(question, ADMIN))
 
 
 def test_what_was_learned_is_what_the_engine_serves(platform: Platform) -> None:

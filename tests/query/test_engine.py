@@ -1,7 +1,6 @@
 """The engine as a whole, on a real index: it finds, answers, cites, abstains, and degrades alone."""
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,12 +50,6 @@ def platform(tmp_path_factory: pytest.TempPathFactory, model_cache: Path) -> Pla
 def own_platform(tmp_path: Path, model_cache: Path) -> Platform:
     """A deployment that a test may break."""
     return released(tmp_path, model_cache)
-
-
-@pytest.fixture
-def server() -> Iterator[OpenAIServer]:
-    with OpenAIServer().running() as running:
-        yield running
 
 
 def with_llm(platform: Platform, server: OpenAIServer, **query: Any) -> QueryEngine:

@@ -1,7 +1,6 @@
 """Query expansion against a real, scripted server."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import given
@@ -23,18 +22,6 @@ from rag_assets.query.retrieval.expansion import (
 from .openai_server import OpenAIServer, Reply, json_reply
 
 QUESTION = "How many days of holiday do I have?"
-
-
-@pytest.fixture(scope="module")
-def shared_server() -> Iterator[OpenAIServer]:
-    with OpenAIServer().running() as running:
-        yield running
-
-
-@pytest.fixture
-def server(shared_server: OpenAIServer) -> OpenAIServer:
-    shared_server.reset()
-    return shared_server
 
 
 @pytest.fixture

@@ -1,5 +1,5 @@
 """Context: which passages an answerer reads, in which order, within which budget."""
 
-from .build import Context, build_context, build_passages
+from .build import Context, build_context
 
-__all__ = ["Context", "build_context", "build_passages"]
+__all__ = ["Context", "build_context"]

@@ -54,20 +54,3 @@ def build_context(
     kept = {part.chunk_id for passage in fitted.passages for part in passage.parts}
     left_out = sum(one.hit.chunk_id not in kept for one in found)
     return Context(numbered(fitted.passages), fitted.cut, left_out)
-
-
-def build_passages(
-    hits: Sequence[Hit],
-    settings: QuerySettings,
-    fetch: Fetch,
-    count_tokens: CountTokens,
-    *,
-    neighbours: int,
-    budget: int,
-    limit: int | None = None,
-) -> list[Passage]:
-    """The passages of ``build_context``, for those who need nothing else of it."""
-    context = build_context(
-        hits, settings, fetch, count_tokens, neighbours=neighbours, budget=budget, limit=limit
-    )
-    return context.passages

@@ -1,6 +1,5 @@
 """A scripted server and the settings of its client; a real vLLM server."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +13,6 @@ from tests.vllm.fixtures import running_vllm, vllm_server
 __all__ = ["running_vllm", "vllm_server"]
 
 QUICK = {"timeout_seconds": 30.0, "total_seconds": 60.0, "retries": 2}
-
-
-@pytest.fixture(scope="session")
-def shared_server() -> Iterator[OpenAIServer]:
-    """One server for the session: its start and end take longer than most tests."""
-    with OpenAIServer().running() as running:
-        yield running
-
-
-@pytest.fixture
-def server(shared_server: OpenAIServer) -> OpenAIServer:
-    """A server on loopback; give it a script."""
-    shared_server.reset()
-    return shared_server
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from rag_assets.platform.settings import QuerySettings
 from rag_assets.query.answer import Hit
-from rag_assets.query.context import build_context, build_passages
+from rag_assets.query.context import build_context
 from tests.query.context.hits import Index, erratic, hit, quarters, search, words
 
 Search = tuple[dict[str, str], list[Hit], list[Hit]]
@@ -74,10 +74,10 @@ def test_the_rules_of_a_context(
     if count is words and sum(words(one.text) for one in hits) <= budget:
         assert context.left_out == 0
 
-    again = build_passages(
+    again = build_context(
         hits, chosen, index.fetch, count, neighbours=neighbours, budget=budget, limit=limit
     )
-    assert again == passages
+    assert again == context
 
 
 def test_a_document_in_several_passages_and_its_copy() -> None:
@@ -89,9 +89,9 @@ def test_a_document_in_several_passages_and_its_copy() -> None:
     ]
     a, b = chunks[:9], chunks[9:]
     hits = [a[6], b[6], a[1]]
-    passages = build_passages(
+    passages = build_context(
         hits, QuerySettings(), Index(chunks).fetch, words, neighbours=1, budget=1000
-    )
+    ).passages
     assert [[part.ordinal for part in one.parts] for one in passages] == [[0, 1, 2], [5, 6, 7]]
     assert [one.hit for one in passages] == [a[1], a[6]]
     assert [one.copies for one in passages] == [(), ("docs/b",)]
