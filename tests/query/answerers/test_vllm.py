@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import cast
 
 import pytest
@@ -37,7 +37,7 @@ MESSAGES = [
     {"role": "user", "content": "How much may a room in London cost me? Ünïcode ☂ too."},
 ]
 SHORT = 24
-ATTEMPTS = 3
+ATTEMPTS = 5
 LONG = MAX_TOKENS // 2  # the most an answerer asks for: several seconds of generation
 
 
@@ -86,13 +86,19 @@ def broken_or_whole(answer: Answering) -> str:
     return "whole"
 
 
-@pytest.fixture
-def started(vllm_server: VLLMServer) -> Iterator[Answering]:
+@contextmanager
+def long_answer(server: VLLMServer) -> Iterator[Answering]:
     """A long answer whose first token has come; five seconds of silence are too many for it."""
-    answerer = make_answerer(vllm_server, max_answer_tokens=LONG, timeout_seconds=5)
-    read(make_answerer(vllm_server), make_request())  # the first answers of a server are slow
+    answerer = make_answerer(server, max_answer_tokens=LONG, timeout_seconds=5)
+    read(make_answerer(server), make_request())  # the first answers of a server are slow
     with closing(cast(Answering, answerer.answer(make_request()))) as answer:
         assert isinstance(next(answer), Token)
+        yield answer
+
+
+@pytest.fixture
+def started(vllm_server: VLLMServer) -> Iterator[Answering]:
+    with long_answer(vllm_server) as answer:
         yield answer
 
 
@@ -259,12 +265,15 @@ class TestALongPrompt:
 
 
 class TestASilentServer:
-    def test_in_mid_answer_is_given_up(self, vllm_server: VLLMServer, started: Answering) -> None:
-        with vllm_server.frozen():
-            with pytest.raises(AnswererUnavailable) as caught:
-                list(started)
+    def test_in_mid_answer_is_given_up(self, vllm_server: VLLMServer) -> None:
+        # a fast server may have sent all of an answer before it falls silent, but not every time
+        for _ in range(ATTEMPTS):
+            with long_answer(vllm_server) as answer, vllm_server.frozen():
+                kind = broken_or_whole(answer)
+            if kind != "whole":
+                break
 
-        assert caught.value.kind == "timeout"
+        assert kind == "timeout"
 
     def test_before_the_first_token_is_given_up_and_asked_again_later(
         self, vllm_server: VLLMServer
