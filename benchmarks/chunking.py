@@ -20,7 +20,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from evals.chunk_quality import ChunkQuality, Span, chunk_quality
+from evals.retrieval_evaluation.chunk_quality import ChunkQuality, chunk_quality
+from evals.spans import Span
 from rag_assets.chunks.base import Budget
 from rag_assets.chunks.base import Span as ChunkSpan
 from rag_assets.chunks.heading_context import embedded_text

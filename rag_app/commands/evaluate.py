@@ -10,8 +10,8 @@ import typer
 from rag_app.output import AsJson, Groups, print_json, print_table
 
 if TYPE_CHECKING:
-    from evals.evaluate import Evaluation
-    from evals.thresholds import Verdict
+    from evals.gates.thresholds import Verdict
+    from evals.retrieval_evaluation.evaluate import Evaluation
     from rag_assets.platform.platform import Platform
     from rag_assets.platform.settings import QuerySettings
 
@@ -73,9 +73,9 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure how well the released index answers a set of questions."""
-    from evals.evaluate import evaluate as run
-    from evals.questions import load_questions
-    from evals.thresholds import judge_thresholds, parse_thresholds
+    from evals.gates.thresholds import judge_thresholds, parse_thresholds
+    from evals.golden_questions.questions import load_questions
+    from evals.retrieval_evaluation.evaluate import evaluate as run
     from rag_assets.platform.platform import Platform
     from rag_assets.query.access import Caller
     from rag_assets.query.engine import QueryEngine

@@ -9,9 +9,9 @@ import pytest
 import typer
 from typer.testing import CliRunner, Result
 
-from evals import answerability
-from evals.questions import QuestionSetError, train_half
-from evals.retrieve import LATENCY_SAMPLE
+from evals.golden_questions.questions import QuestionSetError, train_half
+from evals.retrieval_evaluation.learning import answerability
+from evals.retrieval_evaluation.retrieve import LATENCY_SAMPLE
 from rag_app.commands.evaluate import BELOW_THRESHOLD, evaluate
 from rag_assets.platform.errors import ConfigurationError, RaglineError, RerankerError
 from rag_assets.platform.platform import Platform

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from evals.spans import Span, intersections, union_length
 from rag_assets.vector_index.reader import IndexReader
-
-from .chunk_quality import Span, intersections, union_length
 
 MARKERS = frozenset("*_|#>\\`")
 

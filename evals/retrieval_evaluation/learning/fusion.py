@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from evals.retrieval_evaluation.metrics import score_rankings
+from evals.statistics import standard_error
 from rag_assets.query.retrieval.candidates import Candidates
 from rag_assets.query.retrieval.fusion import fuse
-
-from .metrics import score_rankings, standard_error
 
 DEGREE = 4
 STEPS = 20

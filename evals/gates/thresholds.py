@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from evals.retrieval_evaluation.citations import CUTOFFS
+from evals.retrieval_evaluation.metrics import metric_names
 from rag_assets.platform.errors import ConfigurationError
-
-from .citations import CUTOFFS
-from .metrics import metric_names
 
 AUROC = "auroc"
 

@@ -3,7 +3,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evals.abstention import choose_threshold, fit_abstention, reliable_auroc
+from evals.retrieval_evaluation.learning.abstention import (
+    choose_threshold,
+    fit_abstention,
+    reliable_auroc,
+)
 from rag_assets.query.evidence.abstention import probability
 
 

@@ -4,10 +4,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from evals.answerability import MIN_OF_A_KIND, area_under_roc, error_shares, learn_abstention
-from evals.citations import first_rank, gold_pages, shares_at
-from evals.schema import GOLDEN_QUESTIONS
-from evals.thresholds import judge_thresholds, parse_thresholds
+from evals.gates.thresholds import judge_thresholds, parse_thresholds
+from evals.golden_questions.schema import GOLDEN_QUESTIONS
+from evals.retrieval_evaluation.citations import first_rank, gold_pages, shares_at
+from evals.retrieval_evaluation.learning.answerability import (
+    MIN_OF_A_KIND,
+    area_under_roc,
+    error_shares,
+    learn_abstention,
+)
 from rag_assets.platform.errors import ConfigurationError
 
 

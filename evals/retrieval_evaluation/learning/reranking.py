@@ -9,6 +9,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from evals.retrieval_evaluation.metrics import score_rankings
+from evals.retrieval_evaluation.retrieve import Progress
+from evals.statistics import standard_error
 from rag_assets.platform.errors import RerankerError
 from rag_assets.platform.settings import QuerySettings
 from rag_assets.query.engine import Retrieval
@@ -16,9 +19,6 @@ from rag_assets.query.rerankers.base import Reranker
 from rag_assets.query.rerankers.blend import blend
 from rag_assets.query.retrieval.retrieve import reranked_text
 from rag_assets.query.retrieval.search import Found
-
-from .metrics import score_rankings, standard_error
-from .retrieve import Progress
 
 # shares of the reranker in the final order that are tried
 RERANK_WEIGHTS = (0.3, 0.5, 0.7)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from evals.questions import QuestionSetError, load_questions, train_half
-from evals.schema import GOLDEN_QUESTIONS
+from evals.golden_questions.questions import QuestionSetError, load_questions, train_half
+from evals.golden_questions.schema import GOLDEN_QUESTIONS
 
 GOLDEN = {
     "question_id": "leave",

@@ -8,19 +8,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from rag_assets.platform.errors import RaglineError
-from rag_assets.platform.settings import QuerySettings
-from rag_assets.query.access import Caller
-from rag_assets.query.engine import QueryEngine, Retrieval
-from rag_assets.query.parameters import QueryParameters
-from rag_assets.query.rerankers.base import Reranker
-from rag_assets.query.rerankers.registry import make_reranker
-
-from .answerability import Features, learn_abstention, report_abstention
-from .citations import evaluate_citations
-from .fusion import LearnedFusion, learn_fusion, rank_all
-from .metrics import mean_interval, metric_names, paired_difference, score_rankings
-from .reranking import (
+from evals.golden_questions.resolve import Resolution, read_quoted_chunks, resolve
+from evals.retrieval_evaluation.learning.answerability import (
+    Features,
+    learn_abstention,
+    report_abstention,
+)
+from evals.retrieval_evaluation.learning.fusion import LearnedFusion, learn_fusion, rank_all
+from evals.retrieval_evaluation.learning.reranking import (
     LearnedReranker,
     Scores,
     learn_reranker,
@@ -31,7 +26,17 @@ from .reranking import (
     scores_of_hits,
     served_documents,
 )
-from .resolve import Resolution, read_quoted_chunks, resolve
+from evals.statistics import mean_interval, paired_difference
+from rag_assets.platform.errors import RaglineError
+from rag_assets.platform.settings import QuerySettings
+from rag_assets.query.access import Caller
+from rag_assets.query.engine import QueryEngine, Retrieval
+from rag_assets.query.parameters import QueryParameters
+from rag_assets.query.rerankers.base import Reranker
+from rag_assets.query.rerankers.registry import make_reranker
+
+from .citations import evaluate_citations
+from .metrics import metric_names, score_rankings
 from .retrieve import Progress, callers_of, fused_with, measure_latency, retrieve_all
 
 # fewer judged questions do not make a weight

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evals.resolve import MARKERS, SearchableText, resolve
-from evals.schema import GOLDEN_QUESTIONS
+from evals.golden_questions.resolve import MARKERS, SearchableText, resolve
+from evals.golden_questions.schema import GOLDEN_QUESTIONS
 
 TEXT = "# Leave\n\nYou may take **five** days\ninto the next year.\n\n| grade | days |\n|---|---|\n| A | 30 |"
 

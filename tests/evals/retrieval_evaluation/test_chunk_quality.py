@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evals.chunk_quality import Span, chunk_quality, covered_share, intersections, union_length
+from evals.retrieval_evaluation.chunk_quality import chunk_quality, covered_share
+from evals.spans import Span, intersections, union_length
 
 SPANS = st.lists(
     st.tuples(st.integers(0, 60), st.integers(1, 20)).map(lambda item: (item[0], sum(item))),

@@ -5,8 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evals.fusion import WEIGHTS, choose_weight, learn_fusion, rank_all, rank_documents
-from evals.metrics import score_rankings
+from evals.retrieval_evaluation.learning.fusion import (
+    WEIGHTS,
+    choose_weight,
+    learn_fusion,
+    rank_all,
+    rank_documents,
+)
+from evals.retrieval_evaluation.metrics import score_rankings
 from rag_assets.query.retrieval.candidates import Candidates
 
 NAN = float("nan")

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evals.evaluate import Evaluation, evaluate
-from evals.metrics import score_rankings
-from evals.reranking import (
+from evals.golden_questions.schema import GOLDEN_QUESTIONS
+from evals.retrieval_evaluation.evaluate import Evaluation, evaluate
+from evals.retrieval_evaluation.learning.reranking import (
     RERANK_WEIGHTS,
     LearnedReranker,
     Trial,
@@ -26,7 +26,7 @@ from evals.reranking import (
     scores_of_hits,
     served_documents,
 )
-from evals.schema import GOLDEN_QUESTIONS
+from evals.retrieval_evaluation.metrics import score_rankings
 from rag_assets.platform.errors import RerankerError
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import ChunkingSettings, QuerySettings, Settings, SourceSettings

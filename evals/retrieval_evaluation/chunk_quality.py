@@ -17,7 +17,7 @@ twice in the denominators of precision and IoU, so that overlap has its price.
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-Span = tuple[int, int]
+from evals.spans import Span, intersections, union_length
 
 
 class ChunkQuality(NamedTuple):
@@ -27,23 +27,6 @@ class ChunkQuality(NamedTuple):
     precision: float
     precision_omega: float
     iou: float
-
-
-def union_length(spans: Iterable[Span]) -> int:
-    """How many characters lie in at least one of some spans."""
-    total, reached = 0, 0
-    for start, end in sorted(spans):
-        total += max(0, end - max(start, reached))
-        reached = max(reached, end)
-    return total
-
-
-def intersections(evidence: Sequence[Span], passages: Iterable[Span]) -> list[Span]:
-    """Every non-empty intersection of an evidence span with a passage."""
-    shared = (
-        (max(start, first), min(end, last)) for first, last in passages for start, end in evidence
-    )
-    return [(start, end) for start, end in shared if start < end]
 
 
 def covered_share(evidence: Sequence[Span], passages: Iterable[Span]) -> float:

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from evals.metrics import mean_interval, metric_names, paired_difference, score_rankings
+from evals.retrieval_evaluation.metrics import metric_names, score_rankings
+from evals.statistics import mean_interval, paired_difference
 from rag_assets.platform.errors import ConfigurationError
 
 DOCUMENTS = [f"docs/{letter}" for letter in "abcdefghij"]

@@ -1,0 +1,1 @@
+"""The page a quality owner reads."""

@@ -1,0 +1,1 @@
+"""What a candidate release must satisfy before it is promoted, each gate explaining itself."""

@@ -1,0 +1,1 @@
+"""The questions whose answers are known: where they come from, and where their evidence is now."""

@@ -1,0 +1,1 @@
+"""LLMs as judges of answers (ragas, deepeval), and an account of every judgement."""

@@ -1,0 +1,1 @@
+"""How well the evidence is found: metrics, the comparison with the live release, what is learned."""
