@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -48,6 +48,9 @@ class _Golden(BaseModel):
     answerable: bool
     groups: list[str] = []
     tags: list[str] = []
+    forbidden: list[str] = []
+    origin: Literal["golden", "feedback", "synthetic", "known_item"] = "golden"
+    provenance: dict[str, Any] | None = None
 
 
 class _Cited(BaseModel):
@@ -108,6 +111,8 @@ def to_frame(rows: list[dict[str, Any]], path: Path) -> pl.DataFrame:
                 f"{path} has two questions with the id '{row['question_id']}'.", "Rename one."
             )
         seen.add(row["question_id"])
+        row.setdefault("forbidden", [])
+        row.setdefault("origin", "golden")
         row["half"] = "train" if train_half(row["question_id"]) else "report"
     return pl.DataFrame(rows, schema=GOLDEN_QUESTIONS, orient="row")
 
@@ -180,7 +185,10 @@ def _problem(row: dict[str, Any]) -> str:
 
 
 def _golden_row(value: dict[str, Any]) -> dict[str, Any]:
-    return _Golden.model_validate(value).model_dump()
+    row = _Golden.model_validate(value).model_dump()
+    if row["provenance"] is not None:
+        row["provenance"] = json.dumps(row["provenance"], sort_keys=True)
+    return row
 
 
 def _cited_row(value: dict[str, Any], source: str, path: Path) -> dict[str, Any]:

@@ -78,15 +78,14 @@ def evaluate(
     from evals.retrieval_evaluation.evaluate import evaluate as run
     from rag_assets.platform.platform import Platform
     from rag_assets.query.access import Caller
-    from rag_assets.query.engine import QueryEngine
+    from rag_assets.query.pinned import pinned_engine
 
     thresholds = parse_thresholds(least or [], k)
-    platform = _unlogged(Platform.load())
+    platform = Platform.load()
     rerankers = _tried(try_rerankers or [], platform.settings.query, learn=learn)
     path = _dataset(dataset)
     questions = load_questions(path, source or _only_source(platform), split or None)
-    engine = QueryEngine(platform, release or None)
-    engine.warm_up()
+    engine = pinned_engine(platform, release or None)
     caller = Caller.of(groups.split(","), authenticated=platform.settings.auth.enabled)
     with _progress(enabled=not as_json) as progress:
         evaluation = run(
@@ -158,14 +157,6 @@ def _tried(names: list[str], query: "QuerySettings", *, learn: bool) -> list[str
 def _only_source(platform: "Platform") -> str:
     names = list(platform.settings.sources)
     return names[0] if len(names) == 1 else ""
-
-
-def _unlogged(platform: "Platform") -> "Platform":
-    """The platform without its query log, which is for what people ask."""
-    from rag_assets.platform.platform import Platform
-
-    query = platform.settings.query.model_copy(update={"log": "off"})
-    return Platform(platform.settings.model_copy(update={"query": query}))
 
 
 def _store(platform: "Platform", evaluation: "Evaluation") -> None:

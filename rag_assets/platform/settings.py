@@ -110,6 +110,83 @@ class GateSettings(_Section):
     max_quarantine_share: float = Field(
         default=0.5, ge=0, le=1, description="Most quarantined documents."
     )
+    retrieval_margin: float = Field(
+        default=0.02, ge=0, le=1, description="How much worse than the live release nDCG may be."
+    )
+    answers: bool = Field(
+        default=False, description="Answer questions before every promotion, and gate on it."
+    )
+    answer_margin: float = Field(
+        default=0.05, ge=0, le=1, description="How much worse the answers may be."
+    )
+    confidence: float = Field(
+        default=0.95, gt=0.5, lt=1, description="Worse counts only beyond chance at this level."
+    )
+    wider_access: Literal["warn", "block", "allow"] = Field(
+        default="warn", description="When documents can be read by more people than before."
+    )
+
+
+class QuestionSetSettings(_Section):
+    """One set of golden questions."""
+
+    path: str = Field(description="A .jsonl file or a BEIR folder.")
+    source: str = Field(default="", description="Source whose documents a BEIR folder means.")
+    split: str = Field(default="", description="Judgements of a BEIR folder; empty: the only ones.")
+    gate: bool = Field(default=True, description="Whether promotion depends on it.")
+
+
+class EvaluationSettings(_Section):
+    """What is evaluated, with which questions, when."""
+
+    sets: dict[str, QuestionSetSettings] = Field(default={}, description="Question sets by name.")
+    known_items: int = Field(
+        default=100, ge=0, description="Questions made from the documents themselves; 0: none."
+    )
+    k: int = Field(default=10, ge=1, le=100, description="Cutoff of the retrieval metrics.")
+    max_questions: int = Field(
+        default=400, ge=20, description="Most questions of a set that are asked of a candidate."
+    )
+    max_answers: int = Field(
+        default=60, ge=1, description="Most questions of a set that are answered and judged."
+    )
+    learn: bool = Field(
+        default=True, description="Learn fusion and abstention for every candidate that has none."
+    )
+    balance: float = Field(
+        default=0.1, ge=0, le=1, description="Most answerable questions refused, as a share."
+    )
+    rerankers: list[str] = Field(default=[], description="Rerankers to try when learning.")
+    live_sample: int = Field(
+        default=50, ge=0, description="Real answers of a day whose faithfulness is judged."
+    )
+    first_day: str = Field(
+        default="2026-01-01",
+        pattern=r"^\d{4}-\d{2}-\d{2}$",
+        description="The first day of the daily assets.",
+    )
+    answers_cron: str = Field(default="0 3 * * *", description="When answers are evaluated; UTC.")
+    live_cron: str = Field(default="15 * * * *", description="When live answers are judged; UTC.")
+    costs_cron: str = Field(default="30 0 * * *", description="When a day's costs are added up.")
+
+
+class JudgeSettings(_Section):
+    """An OpenAI-compatible server that judges answers; vLLM first."""
+
+    base_url: str = Field(default="", description="e.g. http://localhost:8000/v1; empty: no judge.")
+    api_key: SecretStr = Field(default=SecretStr(""), description="Key of the server, if any.")
+    model: str = Field(default="", description="Model name; empty: the only one the server has.")
+    metrics: list[str] = Field(
+        default=["ragas.*", "deepeval.*"],
+        description="What is judged: <library>.<metric>, * for all of a library.",
+    )
+    concurrency: int = Field(default=4, ge=1, le=256, description="Judgements at the same time.")
+    timeout_seconds: float = Field(default=120.0, gt=0, description="Longest judgement.")
+    retries: int = Field(default=1, ge=0, le=10, description="Further attempts at a judgement.")
+    max_tokens: int = Field(default=1024, ge=16, description="Most tokens of one reply.")
+    min_coverage: float = Field(
+        default=0.8, ge=0, le=1, description="Share that must be judged for a score to count."
+    )
 
 
 class QuerySettings(_Section):
@@ -268,6 +345,8 @@ class Settings(BaseSettings):
     chunking: ChunkingSettings = ChunkingSettings()
     encoder: EncoderSettings = EncoderSettings()
     gates: GateSettings = GateSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    judge: JudgeSettings = JudgeSettings()
     query: QuerySettings = QuerySettings()
     llm: LLMSettings = LLMSettings()
     cost: CostSettings = CostSettings()
@@ -410,11 +489,14 @@ def _read_file(path: Path) -> dict[str, Any]:
         node = values.get(section)
         if isinstance(node, dict) and isinstance(node.get(key), str):
             node[key] = _absolute(node[key], base)
-    sources = values.get("sources")
-    if isinstance(sources, dict):
-        for source in sources.values():
-            if isinstance(source, dict) and isinstance(source.get("path"), str):
-                source["path"] = _absolute(source["path"], base)
+    evaluation = values.get("evaluation")
+    for located in (
+        values.get("sources"),
+        evaluation.get("sets") if isinstance(evaluation, dict) else None,
+    ):
+        for node in located.values() if isinstance(located, dict) else ():
+            if isinstance(node, dict) and isinstance(node.get("path"), str):
+                node["path"] = _absolute(node["path"], base)
     return values
 
 

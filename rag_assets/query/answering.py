@@ -3,7 +3,7 @@
 import logging
 import time
 import uuid
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -129,8 +129,8 @@ class Answering:
         task: str = "",
         answerer: str = "",
         filter: str = "",
-    ) -> Iterator[Event]:
-        """Yield tokens, then the checked answer; see ``QueryEngine.stream``."""
+    ) -> Generator[Event, None, list[Passage]]:
+        """Yield tokens, then the checked answer, return what was read; see ``QueryEngine.stream``."""
         names = self.order(answerer)
         task = task or self._settings.task
         course = _Course(retrieval, time.perf_counter(), task, datetime.now(UTC))
@@ -144,6 +144,7 @@ class Answering:
         else:
             final = self._answered(course, release, written)
         yield self._logged(final, course, caller, filter)
+        return course.passages
 
     def _abstains(self, course: _Course) -> bool:
         """Judge the evidence, where the release has learned how."""

@@ -1,7 +1,7 @@
 """The query engine: one object for the command line, the service, the evaluations and Dagster."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
@@ -11,7 +11,7 @@ from rag_assets.platform.errors import RaglineError
 from rag_assets.platform.platform import Platform
 
 from .access import Caller
-from .answer import Answer, Hit
+from .answer import Answer, Hit, Passage
 from .answerers.llm import LLMAnswerer
 from .answerers.registry import make_answerer
 from .answering import Answering, Event
@@ -41,14 +41,19 @@ class QueryEngine:
     Args:
         platform: settings, database and the place of the index.
         release_id: pin this release instead of following the live one.
+        candidates: whether a release may be pinned whose gates have not spoken yet; for evaluations.
     """
 
-    def __init__(self, platform: Platform, release_id: int | None = None) -> None:
+    def __init__(
+        self, platform: Platform, release_id: int | None = None, *, candidates: bool = False
+    ) -> None:
         self._platform = platform
         self._settings = platform.settings.query
         self.encoder = make_encoder(platform.settings.encoder, platform.state_path)
         self.degradations = Degradations()
-        self._snapshots = Snapshots(platform, self.encoder.fingerprint, release_id)
+        self._snapshots = Snapshots(
+            platform, self.encoder.fingerprint, release_id, candidates=candidates
+        )
         self._rerankers: dict[str, Reranker] = {}
         # evidence, answer and citations look at the same sentences: each is encoded once
         self._sentences = cast(Encoder, RememberedVectors(self.encoder))
@@ -170,14 +175,19 @@ class QueryEngine:
         """
         self._answering.order(answerer)  # a wrong name is said before anything is searched
         retrieval = self.retrieve(question, caller, filter=filter, limit=limit)
-        yield from self._answering.answer(
-            retrieval,
-            caller,
-            self.release_info(retrieval.snapshot),
-            task=task,
-            answerer=answerer,
-            filter=filter,
-        )
+        yield from self._answer(retrieval, caller, task=task, answerer=answerer, filter=filter)
+
+    def ask_and_read(
+        self, question: str, caller: Caller, *, answerer: str = ""
+    ) -> tuple[Answer, list[Passage]]:
+        """``ask``, with the passages that the answerer read; those found when it abstained."""
+        events = self._answer(self.retrieve(question, caller), caller, answerer=answerer)
+        while True:
+            try:
+                event = next(events)
+            except StopIteration as end:
+                assert isinstance(event, Answer)  # a stream ends with an answer
+                return event, end.value
 
     def evidence_of(self, retrieval: Retrieval) -> dict[str, float]:
         """The features from which the release's model judges whether it can answer."""
@@ -203,6 +213,12 @@ class QueryEngine:
             "created_at": release.created_at.isoformat(),
             "source_lag_seconds": round(max(lag, 0.0), 1),
         }
+
+    def _answer(
+        self, retrieval: Retrieval, caller: Caller, **wishes: str
+    ) -> Generator[Event, None, list[Passage]]:
+        release = self.release_info(retrieval.snapshot)
+        return (yield from self._answering.answer(retrieval, caller, release, **wishes))
 
     @cached_property
     def _answering(self) -> Answering:

@@ -45,6 +45,12 @@ class RagQuery(dg.ConfigurableResource):
         authenticated = self.platform.settings.auth.enabled
         return Caller(frozenset(self.groups), self.admin, authenticated)
 
+    def pinned(self, release_id: int | None = None) -> "QueryEngine":
+        """An engine for evaluations: of one release, candidates included, silent in the query log."""
+        from .pinned import pinned_engine
+
+        return pinned_engine(self.platform, release_id)
+
     def search(
         self,
         question: str,

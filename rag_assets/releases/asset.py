@@ -1,6 +1,6 @@
 """The Dagster node ``release``."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
@@ -9,6 +9,7 @@ from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import Settings
 
 from .candidate import Promotion, release_candidate
+from .gates import FurtherGates, Gate
 
 GATES = {
     "conservation": "Every listed document is in one state, every chunk has one live document.",
@@ -18,11 +19,18 @@ GATES = {
 }
 
 
-def release_asset(settings: Settings) -> dg.AssetsDefinition:
-    """Build the asset for a deployment's settings."""
+def release_asset(settings: Settings, further: FurtherGates | None = None) -> dg.AssetsDefinition:
+    """Build the asset for a deployment's settings.
+
+    Args:
+        settings: the deployment's.
+        further: gates that rooms after this one judge.
+    """
+    further = further or FurtherGates()
+    descriptions = {**GATES, **further.descriptions}
 
     @dg.asset(
-        deps=["vector_index"],
+        deps=["vector_index", *further.deps],
         group_name="release",
         kinds={"lancedb"},
         owners=OWNERS,
@@ -30,7 +38,7 @@ def release_asset(settings: Settings) -> dg.AssetsDefinition:
         code_version=code_version(settings.gates.model_dump()),
         check_specs=[
             dg.AssetCheckSpec(name, asset="release", description=text, blocking=True)
-            for name, text in GATES.items()
+            for name, text in descriptions.items()
         ],
     )
     def release(
@@ -42,27 +50,28 @@ def release_asset(settings: Settings) -> dg.AssetsDefinition:
         the live release keeps serving.
         """
         with explained(platform):
-            promotion = release_candidate(platform, context.run_id)
-        yield _described(promotion)
+            promotion = release_candidate(platform, context.run_id, further)
+        yield _described(promotion, list(descriptions))
 
     return release
 
 
-def _described(promotion: Promotion) -> dg.MaterializeResult:
+def _described(promotion: Promotion, names: Sequence[str]) -> dg.MaterializeResult:
     release = promotion.release
     results = [
         dg.AssetCheckResult(
             check_name=gate.name,
             passed=gate.passed,
+            severity=dg.AssetCheckSeverity(gate.severity.upper()),
             description=gate.explanation,
-            metadata=gate.metadata,
+            metadata={**gate.metadata, **_report(gate)},
         )
         for gate in promotion.gates
     ] or [
         dg.AssetCheckResult(
             check_name=name, passed=True, description="unchanged: nothing to release"
         )
-        for name in GATES
+        for name in names
     ]
     return dg.MaterializeResult(
         data_version=dg.DataVersion(release.manifest_sha256[:32]),
@@ -80,3 +89,7 @@ def _described(promotion: Promotion) -> dg.MaterializeResult:
         },
         check_results=results,
     )
+
+
+def _report(gate: Gate) -> dict[str, dg.MetadataValue]:
+    return {"report": dg.MetadataValue.md(gate.report)} if gate.report else {}

@@ -1,7 +1,6 @@
 """From the shards' tables to a released index: candidate, gates, promotion or rejection."""
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +18,16 @@ from rag_assets.vector_index.sql import quoted
 from rag_assets.vector_index.stage import INDEX_MANIFEST
 from rag_assets.vector_index.table import IndexTable
 
-from .gates import Gate, ShardFacts, ann_recall, conservation, index_integrity, quarantine_share
-from .registry import Registry, Release
+from .gates import (
+    FurtherGates,
+    Gate,
+    ShardFacts,
+    ann_recall,
+    conservation,
+    index_integrity,
+    quarantine_share,
+)
+from .registry import Candidate, Registry, Release
 
 VECTORS_SAMPLED = 512
 RECALL_PROBES = 32
@@ -59,11 +66,24 @@ def expected_partitions(platform: Platform) -> dict[str, str]:
     return found
 
 
+def open_candidate(platform: Platform, run_id: str) -> Candidate:
+    """Register and tag the present state of the index, so that it can be read and evaluated.
+
+    Readers do not see it. Asked again before anything changed, it gives the same candidate.
+
+    Args:
+        platform: settings, tables, database.
+        run_id: the Dagster run.
+
+    Raises:
+        IndexUnavailable: a shard has not been built with the present configuration.
+    """
+    with platform.lock("index-write", doing="preparing a release", timeout=900):
+        return _open(platform, run_id)[0]
+
+
 def release_candidate(
-    platform: Platform,
-    run_id: str,
-    *,
-    extra_gates: Callable[[Release], list[Gate]] = lambda release: [],
+    platform: Platform, run_id: str, further: FurtherGates | None = None
 ) -> Promotion:
     """Promote the current state of the index when every gate passes.
 
@@ -73,53 +93,75 @@ def release_candidate(
     Args:
         platform: settings, tables, database.
         run_id: the Dagster run.
-        extra_gates: further gates that need the registered candidate, e.g. retrieval quality.
+        further: gates that rooms after this one judge, e.g. retrieval quality.
 
     Returns:
         The release as the registry has it afterwards, with the verdicts.
     """
     started = time.perf_counter()
+    further = further or FurtherGates()
+    registry = Registry(platform.database)
+    with platform.lock("index-write", doing="releasing the index", timeout=900):
+        candidate, table, shards = _open(platform, run_id)
+        release = candidate.release
+        if candidate.unchanged:
+            return Promotion(release, (), False, time.perf_counter() - started)
+        gates = _judge(platform, table, shards) + further.judge(platform, candidate)
+        metrics = {gate.name: {"passed": gate.passed, **gate.metadata} for gate in gates}
+        failed = [gate for gate in gates if gate.blocks]
+        if failed:
+            reason = "; ".join(f"{gate.name}: {gate.explanation}" for gate in failed)
+            registry.reject(release.id, reason, metrics)
+            table.untag(release.tag)
+        else:
+            registry.promote(release.id, metrics)
+    after = registry.get(release.id)
+    assert after is not None
+    return Promotion(after, tuple(gates), True, time.perf_counter() - started)
+
+
+def _open(platform: Platform, run_id: str) -> tuple[Candidate, IndexTable, dict[str, ShardFacts]]:
+    """The candidate, registered and tagged, with what its gates look at; under the writer's lock."""
     registry = Registry(platform.database)
     fingerprints = index_fingerprints(platform)
     name = index_table_name(fingerprints)
     partitions = expected_partitions(platform)
-    with platform.lock("index-write", doing="releasing the index", timeout=900):
-        live = registry.live()
-        dimensions = make_encoder(platform.settings.encoder, platform.state_path).dimensions
-        table = IndexTable(platform.lancedb_uri, name, dimensions, platform.storage_options)
-        if live is not None and _is_current(live, table, name, partitions):
-            return Promotion(live, (), False, time.perf_counter() - started)
-        table.prepare()
-        shards = {shard: _facts(platform, table, shard, name) for shard in partitions}
-        candidate = registry.add_candidate(
-            table_name=name,
-            lance_version=table.version,
-            fingerprints=fingerprints,
-            partitions=partitions,
-            documents=sum(shard.indexed["document_id"].n_unique() for shard in shards.values()),
-            chunks=sum(shard.indexed.height for shard in shards.values()),
-            manifest_sha256=manifest_sha256(platform, list(partitions), fingerprints),
-            run_id=run_id,
-        )
-        table.tag(candidate.tag, candidate.lance_version)
-        gates = _judge(platform, table, shards) + extra_gates(candidate)
-        metrics = {gate.name: {"passed": gate.passed, **gate.metadata} for gate in gates}
-        failed = [gate for gate in gates if not gate.passed]
-        if failed:
-            reason = "; ".join(f"{gate.name}: {gate.explanation}" for gate in failed)
-            registry.reject(candidate.id, reason, metrics)
-            table.untag(candidate.tag)
-        else:
-            registry.promote(candidate.id, metrics)
-    release = registry.get(candidate.id)
-    assert release is not None
-    return Promotion(release, tuple(gates), True, time.perf_counter() - started)
+    live = registry.live()
+    dimensions = make_encoder(platform.settings.encoder, platform.state_path).dimensions
+    table = IndexTable(platform.lancedb_uri, name, dimensions, platform.storage_options)
+    if live is not None and _is_current(live, table, name, partitions):
+        return Candidate(live, live), table, {}
+    table.prepare()
+    shards = {shard: _facts(platform, table, shard, name) for shard in partitions}
+    present = registry.candidate()
+    if present is not None and _is_current(present, table, name, partitions):
+        return Candidate(present, live), table, shards
+    if present is not None:
+        _untag(platform, present, dimensions)  # its run ended before its gates
+    release = registry.add_candidate(
+        table_name=name,
+        lance_version=table.version,
+        fingerprints=fingerprints,
+        partitions=partitions,
+        documents=sum(shard.indexed["document_id"].n_unique() for shard in shards.values()),
+        chunks=sum(shard.indexed.height for shard in shards.values()),
+        manifest_sha256=manifest_sha256(platform, list(partitions), fingerprints),
+        run_id=run_id,
+    )
+    table.tag(release.tag, release.lance_version)
+    return Candidate(release, live), table, shards
 
 
-def _is_current(live: Release, table: IndexTable, name: str, partitions: dict[str, str]) -> bool:
-    """Whether the live release is what the tables say, and its version is still there."""
-    same = (live.table_name, live.partitions) == (name, partitions)
-    return same and table.tags().get(live.tag) == live.lance_version
+def _untag(platform: Platform, release: Release, dimensions: int) -> None:
+    """Let the version of a candidate that nobody will promote be cleaned up."""
+    options = platform.storage_options
+    IndexTable(platform.lancedb_uri, release.table_name, dimensions, options).untag(release.tag)
+
+
+def _is_current(release: Release, table: IndexTable, name: str, partitions: dict[str, str]) -> bool:
+    """Whether a release is what the tables say, and its version is still there."""
+    same = (release.table_name, release.partitions) == (name, partitions)
+    return same and table.tags().get(release.tag) == release.lance_version
 
 
 def _judge(platform: Platform, table: IndexTable, shards: dict[str, ShardFacts]) -> list[Gate]:

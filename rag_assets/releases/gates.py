@@ -1,11 +1,15 @@
 """The gates a candidate must pass: pure functions from facts to verdicts that explain themselves."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
+
+from rag_assets.platform.platform import Platform
+
+from .registry import Candidate
 
 UNIT_NORM_TOLERANCE = 1e-3
 MIN_ANN_RECALL = 0.95
@@ -17,15 +21,46 @@ class Gate:
 
     Attributes:
         name: of the asset check.
-        passed: whether the candidate may go on.
+        passed: whether the candidate satisfies it.
         explanation: one sentence with the numbers that decided.
         metadata: the numbers, for plots.
+        severity: a gate of severity ``warn`` is shown and stops nothing.
+        judged: False when there was nothing to judge by; then it is neither passed nor a failure.
+        report: Markdown for people who want to see why.
     """
 
     name: str
     passed: bool
     explanation: str
     metadata: dict[str, Any] = field(default_factory=dict)
+    severity: Literal["error", "warn"] = "error"
+    judged: bool = True
+    report: str = ""
+
+    @property
+    def blocks(self) -> bool:
+        """Whether the candidate must not be promoted."""
+        return not self.passed and self.severity == "error"
+
+
+def not_judged(name: str, why: str) -> Gate:
+    """A gate that had nothing to judge by: visible, and no obstacle."""
+    return Gate(name, False, f"not judged: {why}", {}, "warn", judged=False)
+
+
+@dataclass(frozen=True)
+class FurtherGates:
+    """Gates that rooms after this one know how to judge.
+
+    Attributes:
+        descriptions: of every gate, by the name of its asset check.
+        deps: assets that must come before the release.
+        judge: given the platform and a candidate, the verdicts, one for each description.
+    """
+
+    descriptions: Mapping[str, str] = field(default_factory=dict)
+    deps: tuple[str, ...] = ()
+    judge: Callable[[Platform, Candidate], list[Gate]] = lambda platform, candidate: []
 
 
 @dataclass(frozen=True)

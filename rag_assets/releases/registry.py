@@ -80,6 +80,24 @@ class Release:
         return f"release-{self.id}"
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """What is about to be released.
+
+    Attributes:
+        release: the candidate; the live release where nothing has changed since.
+        live: the release that readers use now, if there is one.
+    """
+
+    release: Release
+    live: Release | None
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether the live release already is what the tables say."""
+        return self.release.status == "live"
+
+
 class Registry:
     """Reads and writes the registry; every change is one transaction."""
 
@@ -93,6 +111,16 @@ class Registry:
     def get(self, release_id: int) -> Release | None:
         """One release by its id."""
         return self._first(releases.c.id == release_id)
+
+    def candidate(self) -> Release | None:
+        """The newest release whose gates have not spoken yet."""
+        with self._engine.connect() as connection:
+            row = connection.execute(
+                sa.select(releases)
+                .where(releases.c.status == "candidate")
+                .order_by(releases.c.id.desc())
+            ).first()
+        return _release(row) if row else None
 
     def all(self) -> list[Release]:
         """Every release, newest first."""

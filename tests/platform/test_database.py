@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from evals import evaluations
+from evals.judges import judgements
+from evals.live import tables as live
 from rag_assets.platform.database import (
     SCHEMA_REVISION,
     current_revision,
@@ -58,8 +61,8 @@ def test_the_schema_is_the_one_the_code_describes(url: str, tmp_path: Path) -> N
     from alembic.migration import MigrationContext
 
     described = sa.MetaData()
-    for source in (registry.metadata, log.metadata):
-        for table in source.tables.values():
+    for source in (registry, log, evaluations, judgements, live):
+        for table in source.metadata.tables.values():
             table.to_metadata(described)
     with open_database(url, tmp_path).connect() as connection:
         differences = compare_metadata(MigrationContext.configure(connection), described)

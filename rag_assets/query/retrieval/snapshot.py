@@ -40,12 +40,21 @@ class Snapshots:
         platform: settings, database and the place of the index.
         encoder: fingerprint of the encoder whose vectors will be compared with the index.
         release_id: pin this release; then there is neither refresh nor fallback.
+        candidates: whether a release may be pinned whose gates have not spoken yet.
     """
 
-    def __init__(self, platform: Platform, encoder: str, release_id: int | None = None) -> None:
+    def __init__(
+        self,
+        platform: Platform,
+        encoder: str,
+        release_id: int | None = None,
+        *,
+        candidates: bool = False,
+    ) -> None:
         self._platform = platform
         self._encoder = encoder
         self._pinned = release_id
+        self._hidden = ("rejected",) if candidates else ("candidate", "rejected")
         self._opening = threading.Lock()
         self._current: Snapshot | None = None
         self._checked = 0.0
@@ -81,7 +90,7 @@ class Snapshots:
         registry = Registry(self._platform.database)
         if self._pinned:
             release = registry.get(self._pinned)
-            if release is None or release.status in ("candidate", "rejected"):
+            if release is None or release.status in self._hidden:
                 raise NoRelease(
                     f"There is no release {self._pinned} to ask.", "See 'ragline releases list'."
                 )
