@@ -55,4 +55,12 @@ def show_release(
     if as_json:
         print_json(asdict(release))
         return
-    print_table(f"Release {release.id}", ["", ""], list(asdict(release).items()))
+    facts = asdict(release)
+    gates = facts.pop("metrics")
+    print_table(f"Release {release.id}", ["", ""], list(facts.items()))
+    rows = [
+        # releases made by older versions say only whether it passed
+        (name, gate.get("verdict", gate.get("passed")), gate.get("explanation", ""))
+        for name, gate in gates.items()
+    ]
+    print_table("Gates", ["gate", "verdict", "why"], rows)

@@ -52,8 +52,8 @@ class Tables:
 
     @staticmethod
     def key(asset: str, partition: str) -> str:
-        """The storage key of a partition of a table."""
-        return f"tables/{asset}/{partition}.parquet"
+        """The storage key of a partition of a table; of the table itself where it has none ("")."""
+        return f"tables/{asset}/{partition}.parquet" if partition else f"tables/{asset}.parquet"
 
     def read(self, asset: str, partition: str, schema: pl.Schema) -> pl.DataFrame:
         """Read one partition; an empty table of ``schema`` when there is none yet.

@@ -14,6 +14,7 @@ from .gates import FurtherGates, Gate
 GATES = {
     "conservation": "Every listed document is in one state, every chunk has one live document.",
     "index_integrity": "Rows, vectors, full-text index and manifest agree.",
+    "encoder_agreement": "Sampled vectors are those of their texts, encoded again.",
     "ann_recall": "The vector index finds what an exact scan finds.",
     "quarantine_share": "Not too many documents are in quarantine.",
 }

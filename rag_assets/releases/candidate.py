@@ -24,12 +24,14 @@ from .gates import (
     ShardFacts,
     ann_recall,
     conservation,
+    encoder_agreement,
     index_integrity,
     quarantine_share,
 )
 from .registry import Candidate, Registry, Release
 
 VECTORS_SAMPLED = 512
+TEXTS_SAMPLED = 32
 RECALL_PROBES = 32
 RECALL_AT = 10
 
@@ -107,7 +109,15 @@ def release_candidate(
         if candidate.unchanged:
             return Promotion(release, (), False, time.perf_counter() - started)
         gates = _judge(platform, table, shards) + further.judge(platform, candidate)
-        metrics = {gate.name: {"passed": gate.passed, **gate.metadata} for gate in gates}
+        metrics = {
+            gate.name: {
+                "verdict": gate.verdict,
+                "passed": gate.passed,
+                "explanation": gate.explanation,
+                **gate.metadata,
+            }
+            for gate in gates
+        }
         failed = [gate for gate in gates if gate.blocks]
         if failed:
             reason = "; ".join(f"{gate.name}: {gate.explanation}" for gate in failed)
@@ -178,9 +188,16 @@ def _judge(platform: Platform, table: IndexTable, shards: dict[str, ShardFacts])
             indices=table.indices(),
             vectors=vectors,
         ),
+        _measure_agreement(platform, table),
         _measure_recall(table, vectors),
         quarantine_share(states, platform.settings.gates.max_quarantine_share),
     ]
+
+
+def _measure_agreement(platform: Platform, table: IndexTable) -> Gate:
+    texts, stored = table.sample_texts(TEXTS_SAMPLED)
+    encoder = make_encoder(platform.settings.encoder, platform.state_path)
+    return encoder_agreement(stored, encoder.encode(texts))
 
 
 def _measure_recall(table: IndexTable, vectors: Any) -> Gate:

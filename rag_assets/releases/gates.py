@@ -13,6 +13,8 @@ from .registry import Candidate
 
 UNIT_NORM_TOLERANCE = 1e-3
 MIN_ANN_RECALL = 0.95
+# the same text on another machine or in another batch differs by less
+MIN_AGREEMENT = 0.99
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,13 @@ class Gate:
     def blocks(self) -> bool:
         """Whether the candidate must not be promoted."""
         return not self.passed and self.severity == "error"
+
+    @property
+    def verdict(self) -> str:
+        """passed, failed, warned or not_judged."""
+        if not self.judged:
+            return "not_judged"
+        return "passed" if self.passed else "failed" if self.blocks else "warned"
 
 
 def not_judged(name: str, why: str) -> Gate:
@@ -191,6 +200,27 @@ def ann_recall(exact: list[list[str]], approximate: list[list[str]]) -> Gate:
     recall = float(np.mean(shares)) if shares else 1.0
     text = f"recall@{len(exact[0])} {recall:.3f} against exact search, at least {MIN_ANN_RECALL}"
     return Gate("ann_recall", recall >= MIN_ANN_RECALL, text, {"recall": recall})
+
+
+def encoder_agreement(stored: np.ndarray, encoded: np.ndarray) -> Gate:
+    """The stored vectors are those of their texts.
+
+    Args:
+        stored, encoded: vectors of the index, and of the same texts encoded again; shape
+            (n, dimensions), unit length.
+    """
+    name = "encoder_agreement"
+    if not len(stored):
+        return not_judged(name, "the index holds no vectors")
+    cosines = np.einsum("ij,ij->i", stored, encoded)
+    wrong = int((~(cosines >= MIN_AGREEMENT)).sum())  # a NaN is wrong too
+    least = float(np.nanmin(cosines)) if np.isfinite(cosines).any() else 0.0
+    text = (
+        f"{len(stored) - wrong} of {len(stored)} sampled vectors are those of their texts; the least "
+        f"cosine is {least:.4f}, at least {MIN_AGREEMENT} is wanted"
+    )
+    metadata = {"sampled": len(stored), "wrong": wrong, "least_cosine": least}
+    return Gate(name, wrong == 0, text, metadata)
 
 
 def quarantine_share(states: pl.DataFrame, limit: float) -> Gate:

@@ -51,7 +51,7 @@ class Release:
         partitions: digest of every shard's part of the index.
         documents, chunks: how many are in the index.
         manifest_sha256: the same for the same documents and configuration on every machine.
-        metrics: results of the gates and other numbers.
+        metrics: gate → verdict, passed, explanation and its numbers.
         run_id: the Dagster run that made it.
         parameters: how it is searched, as learned from golden questions (``QueryParameters``); None
             where nothing was learned.

@@ -184,12 +184,25 @@ class IndexTable:
         """Up to ``limit`` vectors spread over the table: float32, shape (n, dimensions)."""
         import numpy as np
 
-        rows = self.count()
-        if not rows:
+        if not self.count():
             return np.zeros((0, self._dimensions), dtype=np.float32)
+        return np.stack(self._sample(limit, ["vector"])["vector"].to_numpy())
+
+    def sample_texts(self, limit: int) -> tuple[list[str], Any]:
+        """Up to ``limit`` embedded texts spread over the table, with their vectors as above."""
+        import numpy as np
+
+        if not self.count():
+            return [], np.zeros((0, self._dimensions), dtype=np.float32)
+        taken = self._sample(limit, ["embed_text", "vector"])
+        return taken["embed_text"].to_pylist(), np.stack(taken["vector"].to_numpy())
+
+    def _sample(self, limit: int, columns: list[str]) -> Any:
+        import numpy as np
+
+        rows = self.count()
         offsets = np.unique(np.linspace(0, rows - 1, min(limit, rows)).astype(int)).tolist()
-        taken = self._table.take_offsets(offsets).select(["vector"]).to_arrow()
-        return np.stack(taken["vector"].to_numpy())
+        return self._table.take_offsets(offsets).select(columns).to_arrow()
 
     def nearest(self, vector: Any, limit: int, *, exact: bool) -> list[str]:
         """The chunk_ids nearest to a vector by cosine, by exact scan or as readers search."""

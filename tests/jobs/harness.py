@@ -46,7 +46,16 @@ SERVED = [
 
 
 def run_stages(platform: Platform, run_id: str = "run") -> dict[str, dict[str, StageOutcome]]:
-    """Do what ``ragline ingest`` does, without Dagster and without contracts."""
+    """Do what ``ragline ingest`` does, without Dagster, contracts and evaluations."""
+    done = build_index(platform, run_id)
+    if done or find_pending(platform).release_due:
+        promotion: Promotion = release_candidate(platform, run_id)
+        assert promotion.promoted, promotion.release.reason
+    return done
+
+
+def build_index(platform: Platform, run_id: str = "run") -> dict[str, dict[str, StageOutcome]]:
+    """Bring the index in step with the sources, and release nothing."""
     done: dict[str, dict[str, StageOutcome]] = {}
     pending = find_pending(platform)
     assert not pending.unavailable, pending.unavailable
@@ -56,9 +65,6 @@ def run_stages(platform: Platform, run_id: str = "run") -> dict[str, dict[str, S
         if shard.retired:
             for stage in STAGES:
                 platform.tables.drop(stage, shard.partition)
-    if done or pending.release_due:
-        promotion: Promotion = release_candidate(platform, run_id)
-        assert promotion.promoted, promotion.release.reason
     return done
 
 

@@ -8,6 +8,7 @@ from rag_assets.releases.gates import (
     ShardFacts,
     ann_recall,
     conservation,
+    encoder_agreement,
     index_integrity,
     quarantine_share,
 )
@@ -127,3 +128,32 @@ def test_quarantine_share_counts_and_gives_reasons() -> None:
     assert not gate.passed
     assert "2 malformed" in gate.explanation
     assert quarantine_share(states.head(0), 0.0).passed
+
+
+def unit_vectors(count: int, seed: int = 0) -> np.ndarray:
+    vectors = np.random.default_rng(seed).normal(size=(count, 16))
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def test_vectors_of_their_own_texts_agree_in_spite_of_rounding() -> None:
+    vectors = unit_vectors(32)
+    gate = encoder_agreement(vectors.astype(np.float16).astype(np.float32), vectors)
+    assert gate.passed
+    assert gate.metadata["wrong"] == 0
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan])
+def test_one_vector_of_another_text_is_counted(value: float) -> None:
+    vectors = unit_vectors(32)
+    stored = vectors.copy()
+    stored[5] = value
+    gate = encoder_agreement(stored, vectors)
+    assert gate.blocks
+    assert gate.metadata["wrong"] == 1
+
+
+def test_an_empty_index_is_not_judged_and_stops_nothing() -> None:
+    gate = encoder_agreement(np.zeros((0, 16)), np.zeros((0, 16)))
+    assert not gate.judged
+    assert not gate.passed
+    assert not gate.blocks
