@@ -1,6 +1,6 @@
 # make demo    install, ingest the sample handbook through Dagster, release, evaluate, ask
 # make test    install, run the whole suite
-# The rest:    install vllm check bench up ui lock clean
+# The rest:    install vllm browser check bench up ui lock clean
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -16,7 +16,7 @@ export PYTHONUNBUFFERED := 1
 export DAGSTER_DISABLE_TELEMETRY := 1
 export HF_HUB_OFFLINE := 1
 
-.PHONY: help install demo vllm test check bench up ui lock clean
+.PHONY: help install demo vllm browser test check bench up ui lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -65,7 +65,15 @@ $(VLLM_STAMP): tests/vllm/requirements.lock tests/vllm/overrides.txt | $(STAMP)
 	  --overrides tests/vllm/overrides.txt -r tests/vllm/requirements.lock
 	@touch $(VLLM_STAMP)
 
-test: install vllm ## Run the whole test suite
+# The tests open the pages in a real browser. Debian's Chromium needs no download but the package.
+browser: ## Install the Chromium of the tests, where there is none
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
+	  sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	  $$sudo apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends chromium >/dev/null \
+	  || { echo "The tests need Chromium: install it, then run 'make test' again."; exit 1; }; }
+
+test: install vllm browser ## Run the whole test suite
 	$(BIN)/python -m pytest -q
 
 check: install ## Lint, types, import layers, dead links
