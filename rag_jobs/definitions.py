@@ -2,6 +2,12 @@
 
 import dagster as dg
 
+from evals.answer_evaluation.asset import answer_evaluation_asset
+from evals.gates.gates import evaluation_gates
+from evals.golden_questions.asset import golden_questions_asset
+from evals.golden_questions.checks import CONTRACT as QUESTIONS_CONTRACT
+from evals.live.asset import live_faithfulness_asset, query_costs_asset, query_log_asset
+from evals.retrieval_evaluation.asset import retrieval_evaluation_asset
 from rag_assets.chunks.asset import chunks_asset
 from rag_assets.chunks.checks import CONTRACT as CHUNKS_CONTRACT
 from rag_assets.embeddings.asset import embeddings_asset
@@ -17,7 +23,8 @@ from rag_assets.releases.asset import release_asset
 from rag_assets.vector_index.asset import vector_index_asset
 from rag_assets.vector_index.checks import CONTRACT as INDEX_CONTRACT
 
-from .jobs import ingest_job, promote_job
+from .jobs import costs_job, evaluate_answers_job, ingest_job, live_job, promote_job
+from .schedules import schedules
 
 CONTRACTS = {
     "raw_documents": RAW_CONTRACT,
@@ -38,12 +45,23 @@ def build_definitions(platform: Platform) -> dg.Definitions:
             chunks_asset(settings),
             embeddings_asset(settings),
             vector_index_asset(settings),
-            release_asset(settings),
+            golden_questions_asset(settings),
+            retrieval_evaluation_asset(settings),
+            answer_evaluation_asset(settings),
+            release_asset(settings, evaluation_gates(settings)),
+            query_log_asset(settings),
+            live_faithfulness_asset(settings),
+            query_costs_asset(settings),
         ],
         asset_checks=[
-            contract_check(asset, contract, SOURCE_SHARDS) for asset, contract in CONTRACTS.items()
+            *(
+                contract_check(asset, contract, SOURCE_SHARDS)
+                for asset, contract in CONTRACTS.items()
+            ),
+            contract_check("golden_questions", QUESTIONS_CONTRACT, None),
         ],
-        jobs=[ingest_job, promote_job],
+        jobs=[ingest_job, promote_job, evaluate_answers_job, live_job, costs_job],
+        schedules=schedules(settings),
         resources={PLATFORM: platform, RAG_QUERY: rag_query_resource(platform)},
         executor=dg.in_process_executor,
     )

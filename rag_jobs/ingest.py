@@ -140,11 +140,10 @@ def _run(
             for stage in STAGES:
                 platform.tables.drop(stage, shard.partition)
     sync_partitions(instance, SOURCE_SHARDS, configured)
-    platform.contracts.close()  # the gates do not need it, and it holds a few hundred megabytes
-    if summary.failed:
-        return
-    result = _execute(platform, instance, "promote", None, full)
-    _collect(result, summary, "release")
+    if not summary.failed:
+        result = _execute(platform, instance, "promote", None, full)
+        _collect(result, summary, "release")
+    platform.contracts.close()
 
 
 def _execute(
@@ -188,7 +187,7 @@ def _failure(result: "ExecuteInProcessResult") -> str:
     failed = [
         f"{item.asset_key.to_user_string()}.{item.check_name}: {item.description or 'does not hold'}"
         for item in result.get_asset_check_evaluations()
-        if not item.passed
+        if not item.passed and item.severity.value == "ERROR"
     ]
     if failed:
         return "; ".join(failed)

@@ -14,7 +14,28 @@ ingest_job = dg.define_asset_job(
 # not "release": a job and an asset cannot have the same name
 promote_job = dg.define_asset_job(
     "promote",
-    selection=dg.AssetSelection.assets("release"),
-    description="Judge the candidate index by its gates and promote it when they pass.",
+    selection=dg.AssetSelection.assets("golden_questions", "retrieval_evaluation", "release"),
+    description="Evaluate the candidate index, judge it by its gates, promote it if they pass.",
+    executor_def=dg.in_process_executor,
+)
+
+evaluate_answers_job = dg.define_asset_job(
+    "evaluate_answers",
+    selection=dg.AssetSelection.assets("golden_questions", "answer_evaluation"),
+    description="Answer the golden questions from the live release and judge the answers.",
+    executor_def=dg.in_process_executor,
+)
+
+live_job = dg.define_asset_job(
+    "live",
+    selection=dg.AssetSelection.assets("query_log", "live_faithfulness"),
+    description="Add up a day's real queries and judge a sample of their answers.",
+    executor_def=dg.in_process_executor,
+)
+
+costs_job = dg.define_asset_job(
+    "costs",
+    selection=dg.AssetSelection.assets("query_log", "query_costs"),
+    description="Add up what a day's real queries cost.",
     executor_def=dg.in_process_executor,
 )

@@ -3,29 +3,31 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rag_app.output import AsJson, Groups, print_json, print_table
+from rag_app.output import AsJson, Groups, print_json
 
 if TYPE_CHECKING:
-    from evals.gates.thresholds import Verdict
+    import polars as pl
+
+    from evals.answer_evaluation.evaluate import AnswerEvaluation
     from evals.retrieval_evaluation.evaluate import Evaluation
     from rag_assets.platform.platform import Platform
-    from rag_assets.platform.settings import QuerySettings
+    from rag_assets.platform.settings import QuerySettings, QuestionSetSettings
+    from rag_assets.query.access import Caller
+    from rag_assets.query.engine import QueryEngine
 
-GOLDEN_QUESTIONS = "golden_questions.jsonl"
 BELOW_THRESHOLD = 3  # exit code
-SHOWN_UNRESOLVED = 5
 
 
 def evaluate(
     dataset: Annotated[
         str,
         typer.Option(
-            help="A golden set (.jsonl) or a BEIR folder; default golden_questions.jsonl beside "
-            "ragline.toml."
+            help="Name of a configured set, a golden set (.jsonl) or a BEIR folder; default the "
+            "first configured set, or golden_questions.jsonl beside ragline.toml."
         ),
     ] = "",
     source: Annotated[
@@ -70,12 +72,20 @@ def evaluate(
         list[str] | None,
         typer.Option("--min", help="Exit with code 3 below this, e.g. ndcg@10=0.7; repeatable."),
     ] = None,
+    answers: Annotated[
+        bool, typer.Option("--answers", help="Answer the questions too, and judge the answers.")
+    ] = False,
+    record: Annotated[
+        bool, typer.Option("--record", help="Keep the evaluation for the dashboard.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure how well the released index answers a set of questions."""
     from evals.gates.thresholds import judge_thresholds, parse_thresholds
     from evals.golden_questions.questions import load_questions
     from evals.retrieval_evaluation.evaluate import evaluate as run
+    from evals.retrieval_evaluation.record import require_no_candidate
+    from rag_app.commands.evaluation_report import show_evaluation
     from rag_assets.platform.platform import Platform
     from rag_assets.query.access import Caller
     from rag_assets.query.pinned import pinned_engine
@@ -83,8 +93,14 @@ def evaluate(
     thresholds = parse_thresholds(least or [], k)
     platform = Platform.load()
     rerankers = _tried(try_rerankers or [], platform.settings.query, learn=learn)
-    path = _dataset(dataset)
-    questions = load_questions(path, source or _only_source(platform), split or None)
+    if record and release:
+        require_no_candidate(platform, release)
+    name, chosen = _question_set(platform, dataset)
+    questions = load_questions(
+        Path(chosen.path),
+        source or chosen.source or _only_source(platform),
+        split or chosen.split or None,
+    )
     engine = pinned_engine(platform, release or None)
     caller = Caller.of(groups.split(","), authenticated=platform.settings.auth.enabled)
     with _progress(enabled=not as_json) as progress:
@@ -93,40 +109,49 @@ def evaluate(
             questions,
             caller,
             settings=platform.settings.query,
-            dataset=path.stem,
+            dataset=name,
             k=k,
             learn=learn,
             try_rerankers=rerankers,
             balance=balance,
             progress=progress,
         )
+        answered = _answered(platform, engine, questions, caller, progress) if answers else None
     stored = learn and not dry_run
     if stored:
         _store(platform, evaluation)
+    recorded = _record(platform, evaluation, answered) if record else []
     verdicts = judge_thresholds(thresholds, evaluation.summary)
+    summary = {**evaluation.summary, "answers": None, "stored": stored, "recorded": recorded}
+    if answered is not None:
+        summary |= {"answers": answered.summary, "judge": answered.summary["judge"]}
     if as_json:
         gates = [{**verdict._asdict(), "passed": verdict.passed} for verdict in verdicts]
-        print_json({**evaluation.summary, "stored": stored, "gates": gates})
+        print_json({**summary, "gates": gates})
     else:
-        _show(evaluation.summary, verdicts, learn=learn, stored=stored)
+        show_evaluation(summary, verdicts, learn=learn, stored=stored)
     if not all(verdict.passed for verdict in verdicts):
         raise typer.Exit(BELOW_THRESHOLD)
 
 
-def _dataset(dataset: str) -> Path:
-    """The question set that is meant."""
+def _question_set(platform: "Platform", dataset: str) -> "tuple[str, QuestionSetSettings]":
+    """The question set that is meant, with its name."""
+    from evals.golden_questions.sets import DEFAULT_FILE, question_sets
     from rag_assets.platform.errors import ConfigurationError
-    from rag_assets.platform.settings import config_path
+    from rag_assets.platform.settings import QuestionSetSettings, config_path
 
+    configured = platform.settings.evaluation.sets
+    if dataset in configured:
+        return dataset, configured[dataset]
     if dataset:
-        return Path(dataset).expanduser().absolute()
-    beside = config_path().parent / GOLDEN_QUESTIONS
-    if not beside.is_file():
-        raise ConfigurationError(
-            f"There is no question set: {beside} does not exist.",
-            "Write one, or name another with --dataset.",
-        )
-    return beside
+        path = Path(dataset).expanduser().absolute()
+        return path.stem, QuestionSetSettings(path=str(path))
+    for name, chosen in question_sets(platform.settings).items():
+        return (name if configured else Path(chosen.path).stem), chosen
+    raise ConfigurationError(
+        f"There is no question set: {config_path().parent / DEFAULT_FILE} does not exist.",
+        "Write one, or name another with --dataset.",
+    )
 
 
 def _tried(names: list[str], query: "QuerySettings", *, learn: bool) -> list[str]:
@@ -166,6 +191,42 @@ def _store(platform: "Platform", evaluation: "Evaluation") -> None:
     Registry(platform.database).set_parameters(release_id, evaluation.parameters.to_dict())
 
 
+def _answered(
+    platform: "Platform",
+    engine: "QueryEngine",
+    questions: "pl.DataFrame",
+    caller: "Caller",
+    progress: Callable[[str, int, int], None],
+) -> "AnswerEvaluation":
+    from evals.answer_evaluation.evaluate import evaluate_answers
+
+    return evaluate_answers(platform, engine, questions, caller, progress=progress)
+
+
+def _record(
+    platform: "Platform",
+    evaluation: "Evaluation",
+    answered: "AnswerEvaluation | None",
+) -> list[str]:
+    """Keep what was measured; the ids of the records."""
+    from evals.answer_evaluation.results import store
+    from evals.evaluations import Evaluation as Record
+    from evals.retrieval_evaluation.record import record_evaluation
+
+    kept = record_evaluation(platform, evaluation)
+    if answered is None:
+        return [kept.evaluation_id]
+    answer = Record(
+        kind="answer",
+        dataset=kept.dataset,
+        release_id=kept.release_id,
+        questions_version=kept.questions_version,
+        summary=answered.summary,
+    )
+    store(platform, answer, answered.rows, answered.judgements)
+    return [kept.evaluation_id, answer.evaluation_id]
+
+
 @contextmanager
 def _progress(*, enabled: bool) -> Iterator[Callable[[str, int, int], None]]:
     """Give a function that shows one bar for each thing that is done."""
@@ -185,75 +246,3 @@ def _progress(*, enabled: bool) -> Iterator[Callable[[str, int, int], None]]:
             bars.update(tasks[doing], completed=done)
 
         yield show
-
-
-def _show(summary: dict[str, Any], verdicts: "list[Verdict]", *, learn: bool, stored: bool) -> None:
-    half = " (the half not learned from)" if learn else ""
-    title = (
-        f"{summary['dataset']}, release {summary['release']['id']}: {summary['queries']} questions"
-    )
-    names = list(summary["metrics"])
-    rows = [
-        [method, *(f"{values[name]:.4f}" for name in names)]
-        for method, values in summary["methods"].items()
-    ]
-    rows.append(["95%", *(f"{low:.2f}–{high:.2f}" for low, high in summary["confidence"].values())])
-    print_table(title + half, ["", *names], rows)
-    for line in _lines(summary, learn=learn, stored=stored):
-        typer.echo(line)
-    for verdict in verdicts:
-        value = "not measured" if verdict.value is None else f"{verdict.value:.4f}"
-        word = "passed" if verdict.passed else "FAILED"
-        typer.echo(f"{word}: {verdict.name} is {value}, at least {verdict.least} is wanted")
-
-
-def _lines(summary: dict[str, Any], *, learn: bool, stored: bool) -> Iterator[str]:
-    """What the table has no room for."""
-    gain, parameters = summary["gain"], summary["parameters"]
-    low, high = gain["confidence"]
-    yield (
-        f"{summary['method']}: {gain['metric']} {gain['mean']:+.4f} ({low:+.4f} to {high:+.4f}) "
-        f"against {gain['over']} alone"
-    )
-    yield f"fusion: {parameters['fusion']}, weight of the dense leg {parameters['fusion_weight']:.2f}"
-    yield from _reranking_lines(summary)
-    if evidence := summary["evidence"]:
-        name = next(iter(evidence))
-        yield f"evidence {name}: {evidence[name]:.4f} ({evidence['queries']} questions with quotes)"
-    if abstention := summary["abstention"]:
-        yield (
-            f"abstention: AUROC {abstention['auroc']:.3f}, wrongly refused "
-            f"{abstention['wrongly_refused']:.1%} of {abstention['answerable']}, wrongly answered "
-            f"{abstention['wrongly_answered']:.1%} of {abstention['unanswerable']}"
-        )
-    if citations := summary["citations"]:
-        shares = ", ".join(f"{n}: {citations[f'gold_page@{n}']:.1%}" for n in (1, 3, 5))
-        yield f"gold page among the first citations: {shares} ({citations['questions']} questions)"
-    latency = summary["latency_ms"]
-    yield f"search: p50 {latency['p50']:.1f} ms, p99 {latency['p99']:.1f} ms"
-    unresolved = summary["unresolved"]
-    if unresolved["count"]:
-        yield f"evidence not in the release (counted as missed): {unresolved['count']} questions"
-        for question_id in list(unresolved["questions"])[:SHOWN_UNRESOLVED]:
-            yield f"  {question_id}: {'; '.join(unresolved['questions'][question_id])}"
-    if summary["unjudged"]:
-        yield f"left out because nobody judged them: {summary['unjudged']} questions"
-    if learn:
-        yield "stored with the release" if stored else "nothing was stored (--dry-run)"
-
-
-def _reranking_lines(summary: dict[str, Any]) -> Iterator[str]:
-    """Which reranker is on, what it gives, and what was tried."""
-    parameters = summary["parameters"]
-    if gain := summary["reranking_gain"]:
-        low, high = gain["confidence"]
-        yield (
-            f"reranker: {parameters['reranker']}, weight {parameters['rerank_weight']:.2f}: "
-            f"{gain['metric']} {gain['mean']:+.4f} ({low:+.4f} to {high:+.4f}) against none"
-        )
-    reranking = parameters["learned_from"].get("reranking", {})
-    for trial in reranking.get("tried", []):
-        yield (
-            f"  tried {trial['reranker']} {trial['weight']:.2f}: {trial['gain']:+.4f} on the other "
-            f"half, standard error {trial['standard_error']:.4f}"
-        )

@@ -131,7 +131,7 @@ def contract_check(
         def check(
             context: dg.AssetCheckExecutionContext, platform: dg.ResourceParam[Platform]
         ) -> dg.AssetCheckResult:
-            key = platform.tables.key(asset, context.partition_key)
+            key = platform.tables.key(asset, context.partition_key if partitions else "")
             table = platform.storage.path(key) or platform.storage.read(key)
             return check_result(contract, platform.contracts.validate(table, contract))
 

@@ -6,16 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 import typer
 from typer.testing import CliRunner, Result
 
+from evals.answer_evaluation.results import read_answers
+from evals.evaluations import Evaluations
 from evals.golden_questions.questions import QuestionSetError, train_half
 from evals.retrieval_evaluation.learning import answerability
+from evals.retrieval_evaluation.record import NotRecorded
+from evals.retrieval_evaluation.results import read_results
 from evals.retrieval_evaluation.retrieve import LATENCY_SAMPLE
 from rag_app.commands.evaluate import BELOW_THRESHOLD, evaluate
 from rag_assets.platform.errors import ConfigurationError, RaglineError, RerankerError
 from rag_assets.platform.platform import Platform
-from rag_assets.releases.registry import Registry
+from rag_assets.releases.registry import Registry, releases
 from tests.jobs.harness import run_stages
 
 SETTINGS = """
@@ -292,3 +297,50 @@ def test_rerankers_that_cannot_be_tried_are_refused(
     settings.write_text(f'{SETTINGS}\n[query]\nreranker = "none"\n', encoding="utf-8")
     monkeypatch.setenv("RAG_CONFIG", str(settings))
     assert "query.reranker" in error("--learn", "--try-reranker", "term_overlap").hint
+
+
+def test_a_configured_set_has_a_name_and_comes_first(
+    deployment: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_lines(deployment / "keys.jsonl", golden_questions()[:8])
+    settings = deployment / "sets.toml"
+    text = f'{SETTINGS}\n[evaluation.sets.doors]\npath = "keys.jsonl"\n'
+    settings.write_text(text, encoding="utf-8")
+    monkeypatch.setenv("RAG_CONFIG", str(settings))
+    found = summary()
+    assert (found["dataset"], found["queries"]) == ("doors", 8)
+    named = summary("--dataset", "doors")
+    assert named["metrics"] == found["metrics"]
+    # a file is still a file
+    assert summary("--dataset", "golden_questions.jsonl")["queries"] == 48
+
+
+def test_answers_are_scored_and_everything_is_recorded_for_the_dashboard(deployment: Path) -> None:
+    path = write_lines(deployment / "few.jsonl", golden_questions()[:6])
+    found = summary("--dataset", str(path), "--answers", "--record")
+    assert found["answers"]["queries"] == 6
+    assert set(found["answers"]["metrics"]) >= {"support", "citation_recall"}
+    assert found["judge"] == found["answers"]["judge"]
+    platform = Platform.load()
+    kept = {item.kind: item for item in Evaluations(platform.database).of_release(1)}
+    assert [kept[kind].evaluation_id for kind in ("retrieval", "answer")] == found["recorded"]
+    rows = read_results(platform, kept["retrieval"])
+    assert rows["ndcg"].mean() == pytest.approx(found["metrics"]["ndcg@10"])
+    assert set(rows["evidence"]) == {"current"}
+    assert rows["baseline_ndcg"].null_count() == 6
+    assert kept["retrieval"].summary["gain"] is None
+    assert read_answers(platform, kept["answer"]).height == 6
+    assert "answers: 6 questions" in run("--dataset", str(path), "--answers").output
+    again = summary("--dataset", str(path))
+    assert (again["answers"], again["judge"], again["recorded"]) == (None, None, [])
+
+
+def test_a_candidate_is_not_recorded_by_hand(deployment: Path) -> None:
+    database = Platform.load().database
+    with database.begin() as connection:
+        connection.execute(sa.update(releases).values(status="candidate"))
+    try:
+        assert isinstance(error("--record", "--release", "1"), NotRecorded)
+    finally:
+        with database.begin() as connection:
+            connection.execute(sa.update(releases).values(status="live"))

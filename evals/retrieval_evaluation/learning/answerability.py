@@ -15,6 +15,12 @@ LEAST_AUROC = 0.6
 Features = dict[str, float]
 
 
+def enough_of_each(answerable: Mapping[str, bool]) -> bool:
+    """Whether there are enough questions of either kind to learn a threshold from."""
+    yes = sum(answerable.values())
+    return min(yes, len(answerable) - yes) >= MIN_OF_A_KIND
+
+
 def learn_abstention(
     features: Mapping[str, Features], answerable: Mapping[str, bool], balance: float | None
 ) -> AbstentionModel | None:
@@ -31,7 +37,7 @@ def learn_abstention(
             alike.
     """
     labels = np.array(list(answerable.values()), dtype=bool)
-    if min(labels.sum(), (~labels).sum()) < MIN_OF_A_KIND:
+    if not enough_of_each(answerable):
         return None
     from .abstention import fit_abstention, reliable_auroc
 

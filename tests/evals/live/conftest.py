@@ -1,0 +1,13 @@
+"""A released deployment with rights, in which some questions have been asked."""
+
+from pathlib import Path
+
+import pytest
+
+from rag_assets.platform.platform import Platform
+from tests.query import restricted
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory, model_cache: Path) -> Platform:
+    return restricted.released(tmp_path_factory.mktemp("live"), model_cache)
