@@ -157,19 +157,30 @@ def _needed(source: str, path: Path) -> str:
 
 
 def _read_lines(path: Path, source: str) -> list[dict[str, Any]]:
-    rows = []
-    for number, value in json_lines(path):
-        cited = "truth" in value and "question_id" not in value
-        try:
-            rows.append(_cited_row(value, source, path) if cited else _golden_row(value))
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise line_error(path, number, f"'{place}': {first['msg']}") from error
-        problem = _problem(rows[-1])
-        if problem:
-            raise line_error(path, number, problem)
-    return rows
+    return [_read_line(value, path, number, source) for number, value in json_lines(path)]
+
+
+def check_row(value: dict[str, Any], path: Path, number: int) -> None:
+    """Make sure that a value can be a line of a golden set.
+
+    Raises:
+        QuestionSetError: it cannot; names the line and what is wrong with it.
+    """
+    _read_line({"question_id": None, **value}, path, number, "")
+
+
+def _read_line(value: dict[str, Any], path: Path, number: int, source: str) -> dict[str, Any]:
+    cited = "truth" in value and "question_id" not in value
+    try:
+        row = _cited_row(value, source, path) if cited else _golden_row(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise line_error(path, number, f"'{place}': {first['msg']}") from error
+    problem = _problem(row)
+    if problem:
+        raise line_error(path, number, problem)
+    return row
 
 
 def _problem(row: dict[str, Any]) -> str:
