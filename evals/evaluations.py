@@ -41,7 +41,7 @@ class Evaluation:
         release_id: what was evaluated.
         baseline_release_id: the release that was live then and that it was compared with, or None.
         questions_version: hash of the questions that were asked.
-        summary: JSON; see ``retrieval_evaluation.report`` and ``answer_evaluation.report``.
+        summary: JSON; see ``retrieval_evaluation.summary`` and ``answer_evaluation.summary``.
     """
 
     kind: Kind

@@ -12,7 +12,17 @@ from typing import Any, NoReturn
 
 import typer
 
-from rag_app.commands import config, evaluate, ingest, lineage, query, releases, status, ui
+from rag_app.commands import (
+    config,
+    evaluate,
+    ingest,
+    lineage,
+    query,
+    questions,
+    releases,
+    status,
+    ui,
+)
 
 app = typer.Typer(
     name="ragline",
@@ -28,6 +38,7 @@ app.command("lineage")(lineage.lineage)
 app.command("evaluate")(evaluate.evaluate)
 app.command("status")(status.status)
 app.command("plan")(status.plan)
+app.add_typer(questions.questions_app, name="questions")
 app.add_typer(releases.app, name="releases")
 app.command("config")(config.config)
 app.command("ui")(ui.ui)

@@ -48,3 +48,24 @@ def progress_bars(enabled: bool) -> Iterator[Callable[[Any], None]]:
 
     with bars:
         yield show
+
+
+@contextmanager
+def counting_bars(*, enabled: bool) -> Iterator[Callable[[str, int, int], None]]:
+    """Give a function that shows one bar for each thing that is counted: what, how many, of how many."""
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+    console = Console(stderr=True)
+    if not (enabled and console.is_terminal):
+        yield lambda doing, done, total: None
+        return
+    tasks: dict[str, TaskID] = {}
+    with Progress(console=console, transient=True) as bars:
+
+        def show(doing: str, done: int, total: int) -> None:
+            if doing not in tasks:
+                tasks[doing] = bars.add_task(doing, total=total)
+            bars.update(tasks[doing], completed=done)
+
+        yield show

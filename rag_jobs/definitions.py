@@ -60,7 +60,7 @@ def build_definitions(platform: Platform) -> dg.Definitions:
             ),
             contract_check("golden_questions", QUESTIONS_CONTRACT, None),
         ],
-        jobs=[ingest_job, promote_job, evaluate_answers_job, live_job, costs_job],
+        jobs=[ingest_job, promote_job(settings), evaluate_answers_job, live_job, costs_job],
         schedules=schedules(settings),
         resources={PLATFORM: platform, RAG_QUERY: rag_query_resource(platform)},
         executor=dg.in_process_executor,

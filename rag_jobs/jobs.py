@@ -1,6 +1,10 @@
 """Jobs: what runs together."""
 
+from typing import Any
+
 import dagster as dg
+
+from rag_assets.platform.settings import Settings
 
 INGEST_ASSETS = ("raw_documents", "parsed_documents", "chunks", "embeddings", "vector_index")
 
@@ -11,13 +15,24 @@ ingest_job = dg.define_asset_job(
     executor_def=dg.in_process_executor,
 )
 
-# not "release": a job and an asset cannot have the same name
-promote_job = dg.define_asset_job(
-    "promote",
-    selection=dg.AssetSelection.assets("golden_questions", "retrieval_evaluation", "release"),
-    description="Evaluate the candidate index, judge it by its gates, promote it if they pass.",
-    executor_def=dg.in_process_executor,
-)
+
+def promote_job(settings: Settings) -> Any:
+    """The job ``promote``: evaluate the candidate, judge it by its gates, promote it or not.
+
+    Args:
+        settings: with ``gates.answers`` questions are answered before every promotion too.
+    """
+    answers = ("answer_evaluation",) if settings.gates.answers else ()
+    return dg.define_asset_job(
+        # not "release": a job and an asset cannot have the same name
+        "promote",
+        selection=dg.AssetSelection.assets(
+            "golden_questions", "retrieval_evaluation", *answers, "release"
+        ),
+        description="Evaluate the candidate index, judge it by its gates, promote it if they pass.",
+        executor_def=dg.in_process_executor,
+    )
+
 
 evaluate_answers_job = dg.define_asset_job(
     "evaluate_answers",

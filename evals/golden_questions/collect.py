@@ -51,7 +51,7 @@ def collect_questions(platform: Platform, live: Release | None) -> pl.DataFrame:
         pl.lit(KNOWN_ITEMS).alias("dataset"), pl.lit(True).alias("gate"), *GOLDEN_QUESTIONS.names()
     )
     found = with_evidence(pl.concat([asked, items]).match_to_schema(ASKED_QUESTIONS), known)
-    return found.with_columns(_hashes(found)).match_to_schema(RESOLVED_QUESTIONS)
+    return found.with_columns(question_hashes(found)).match_to_schema(RESOLVED_QUESTIONS)
 
 
 def refresh_golden_questions(platform: Platform, run_id: str) -> pl.DataFrame:
@@ -110,7 +110,8 @@ def _documents(questions: pl.DataFrame) -> pl.Series:
     return items.struct.field("document_id")
 
 
-def _hashes(questions: pl.DataFrame) -> pl.Series:
+def question_hashes(questions: pl.DataFrame) -> pl.Series:
+    """What tells a changed question from the one before: all that is asked and all that is right."""
     rows = questions.select(
         "question", "relevant", "answer", "answerable", "groups", "forbidden"
     ).iter_rows(named=True)

@@ -152,7 +152,7 @@ def _learn(
     """Learn parameters and store them with the candidate; the defaults where it cannot be done."""
     settings, release = work.platform.settings, work.candidate.release
     query, evaluation = settings.query, settings.evaluation
-    tried = evaluation.rerankers if teaching.golden and query.reranker == "learned" else []
+    tried = evaluation.rerankers if query.reranker == "learned" else []
     lesson = Lesson(
         {
             "by": EVALUATION,
@@ -161,7 +161,6 @@ def _learn(
             "questions_version": teaching.version,
         },
         rerankers=loaded_rerankers(engine, query, tried),
-        abstention=teaching.golden,
         balance=evaluation.balance,
     )
     present = engine.parameters

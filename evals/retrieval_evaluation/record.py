@@ -4,6 +4,7 @@ import polars as pl
 
 from evals.evaluations import Evaluation as Record
 from evals.evaluations import Evaluations
+from evals.golden_questions.collect import question_hashes
 from evals.golden_questions.schema import RESOLVED_QUESTIONS
 from rag_assets.platform.errors import RaglineError
 from rag_assets.platform.fingerprint import fingerprint
@@ -66,18 +67,10 @@ def require_no_candidate(platform: Platform, release_id: int) -> None:
 
 def _resolved(questions: pl.DataFrame, dataset: str) -> pl.DataFrame:
     """Questions of a file with the columns of ``RESOLVED_QUESTIONS``; the release says the rest."""
-    asked = questions.select(
-        "question",
-        "relevant",
-        "answer",
-        "answerable",
-        pl.col("groups", "forbidden").list.sort(),
-    )
-    hashes = [fingerprint(row) for row in asked.iter_rows(named=True)]
     return questions.with_columns(
         dataset=pl.lit(dataset),
         gate=pl.lit(False),
         evidence=pl.lit(None, pl.String),
         evidence_note=pl.lit(""),
-        question_sha256=pl.Series(hashes, dtype=pl.String),
+        question_sha256=question_hashes(questions),
     ).select(RESOLVED_QUESTIONS.names())

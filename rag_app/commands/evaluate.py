@@ -1,13 +1,13 @@
 """``ragline evaluate``."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rag_app.output import AsJson, Groups, print_json
+from rag_app.progress import counting_bars
 
 if TYPE_CHECKING:
     import polars as pl
@@ -103,7 +103,7 @@ def evaluate(
     )
     engine = pinned_engine(platform, release or None)
     caller = Caller.of(groups.split(","), authenticated=platform.settings.auth.enabled)
-    with _progress(enabled=not as_json) as progress:
+    with counting_bars(enabled=not as_json) as progress:
         evaluation = run(
             engine,
             questions,
@@ -225,24 +225,3 @@ def _record(
     )
     store(platform, answer, answered.rows, answered.judgements)
     return [kept.evaluation_id, answer.evaluation_id]
-
-
-@contextmanager
-def _progress(*, enabled: bool) -> Iterator[Callable[[str, int, int], None]]:
-    """Give a function that shows one bar for each thing that is done."""
-    from rich.console import Console
-    from rich.progress import Progress, TaskID
-
-    console = Console(stderr=True)
-    if not (enabled and console.is_terminal):
-        yield lambda doing, done, total: None
-        return
-    tasks: dict[str, TaskID] = {}
-    with Progress(console=console, transient=True) as bars:
-
-        def show(doing: str, done: int, total: int) -> None:
-            if doing not in tasks:
-                tasks[doing] = bars.add_task(doing, total=total)
-            bars.update(tasks[doing], completed=done)
-
-        yield show

@@ -105,7 +105,7 @@ def write_synthetic(
     from evals.golden_questions.documents import CurrentDocuments
     from evals.golden_questions.feedback import append_questions
     from evals.golden_questions.synthetic import generate_questions
-    from rag_app.commands.evaluate import _progress
+    from rag_app.progress import counting_bars
     from rag_assets.platform.platform import Platform
     from rag_assets.query.answerers.client import LLMClient
 
@@ -113,7 +113,7 @@ def write_synthetic(
     client = LLMClient(platform.settings.llm)
     path = Path(output).expanduser().absolute()
     append_questions(platform, path, [])  # a set that cannot be added to costs no tokens
-    with _progress(enabled=not as_json) as progress:
+    with counting_bars(enabled=not as_json) as progress:
         found = generate_questions(
             CurrentDocuments(platform),
             count,

@@ -143,7 +143,23 @@ class Runtime:
                 f"OpenVINO cannot load the exported model in {self._folder}: {error}.",
                 "Delete that folder; the model is exported again at the next use.",
             ) from error
-        return Loaded(compiled, deque(), token_states)
+        loaded = Loaded(compiled, deque(), token_states)
+        self._infer_once(loaded)
+        return loaded
+
+    def _infer_once(self, loaded: Loaded) -> None:
+        """Infer something small while there is one thread.
+
+        The binding makes tables of its own when tensors are read for the first time. Two threads
+        that do this at once wait for each other for ever: for the table, and for the interpreter
+        (2026.4; seen in 2 of 40 new processes).
+        """
+        import numpy as np
+
+        inputs = [np.full((1, WIDTH_STEP), self._model.pad_token_id, dtype=np.int64)]
+        inputs.append(np.ones_like(inputs[0]))
+        batch = Batch(np.arange(1), inputs, np.zeros((1, WIDTH_STEP), dtype=bool))
+        _infer(loaded, batch, lambda batch, request: request.get_output_tensor(POOLED).data)
 
     def _showing_token_states(self) -> Loaded:
         """The model with token states, which from then on serves ``encode`` too.

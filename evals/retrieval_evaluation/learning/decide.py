@@ -33,11 +33,6 @@ class Teaching:
     version: str
     why: str
 
-    @property
-    def golden(self) -> bool:
-        """Whether people asked them: only these teach more than the fusion weight."""
-        return bool(self.datasets) and self.datasets != (KNOWN_ITEMS,)
-
 
 @dataclass(frozen=True)
 class Decision:
@@ -55,7 +50,10 @@ class Decision:
 
 
 def find_teaching(questions: pl.DataFrame, version_of: Callable[[pl.DataFrame], str]) -> Teaching:
-    """What to learn from: the golden sets that gate, if they are enough, else the known items.
+    """What to learn from: the golden sets that gate, if they are enough.
+
+    Known items teach nothing: a text's own words favour the full-text leg, whatever is left out of
+    them (figures in docs/evaluation.md).
 
     Args:
         questions: ``RESOLVED_QUESTIONS`` of all sets.
@@ -63,21 +61,17 @@ def find_teaching(questions: pl.DataFrame, version_of: Callable[[pl.DataFrame], 
     """
     train = questions.filter(
         pl.col("half") == "train",
+        pl.col("gate"),
         pl.col("answerable").is_not_null(),
-        pl.col("origin") != "synthetic",
+        ~pl.col("origin").is_in(["synthetic", "known_item"]),
     )
-    known = pl.col("dataset") == KNOWN_ITEMS
-    golden = train.filter(pl.col("gate"), ~known)
-    counts = []
-    for name, some in (("golden questions", golden), ("known items", train.filter(known))):
-        usable = some.filter(pl.col("answerable"), pl.col("evidence") == "current").height
-        counts.append(f"{usable} {name}")
-        if usable >= MIN_TO_LEARN:
-            datasets = tuple(sorted(some["dataset"].unique()))
-            why = f"learned from {usable} {name} ({', '.join(datasets)})"
-            return Teaching(some, datasets, version_of(some), why)
-    why = f"{' and '.join(counts)} to learn from, of either {MIN_TO_LEARN} are needed"
-    return Teaching(train.clear(), (), "", why)
+    usable = train.filter(pl.col("answerable"), pl.col("evidence") == "current").height
+    if usable < MIN_TO_LEARN:
+        why = f"{usable} golden questions to learn from, {MIN_TO_LEARN} are needed"
+        return Teaching(train.clear(), (), "", why)
+    datasets = tuple(sorted(train["dataset"].unique()))
+    why = f"learned from {usable} golden questions ({', '.join(datasets)})"
+    return Teaching(train, datasets, version_of(train), why)
 
 
 def decide(candidate: Candidate, teaching: Teaching, settings: Settings) -> Decision:

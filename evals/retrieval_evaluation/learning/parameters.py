@@ -30,13 +30,11 @@ class Lesson:
     Attributes:
         source: facts about the questions, kept with what was learned: by, dataset, ….
         rerankers: of which the best is taken if it proves itself; empty: the present one stays.
-        abstention: whether it is learned when to abstain; else the release never does.
         balance: see ``answerability.learn_abstention``.
     """
 
     source: Mapping[str, Any]
     rerankers: Sequence[Reranker] = field(default=())
-    abstention: bool = True
     balance: float | None = None
 
 
@@ -83,7 +81,7 @@ def learn_parameters(
         reranker = loaded_rerankers(engine, settings, [parameters.reranker])[0]
         run = run.scored(reranker, rerank_depth(settings), progress)
     labels = run.of(train).answerable()
-    if lesson.abstention and enough_of_each(labels):
+    if enough_of_each(labels):
         run = replace(
             run.of(train).judged(engine, parameters, settings.limit, progress),
             questions=run.questions,

@@ -21,10 +21,10 @@ from .history import NOW, PLANTED, write_history
 # name, width, height, theme, what is scrolled to
 SHOTS = (
     ("light", 1280, 1500, "light", "#content"),
-    ("dark", 1280, 1500, "dark", "#releases"),
+    ("dark", 1280, 1700, "dark", "#regressed"),
     ("phone", 390, 1100, "light", "#content"),
 )
-COLOURS = 128
+COLOURS = 256
 
 
 def main(images: Path) -> None:

@@ -10,6 +10,7 @@ from evals.evaluations import Evaluations
 from evals.retrieval_evaluation.candidate import evaluate_candidate
 from evals.retrieval_evaluation.compare import compare
 from evals.retrieval_evaluation.evaluate import evaluate
+from evals.retrieval_evaluation.learning.parameters import MIN_TO_LEARN
 from evals.retrieval_evaluation.results import read_results
 from evals.retrieval_evaluation.schema import MEASURED, RETRIEVAL_RESULTS
 from rag_assets.platform.errors import IndexUnavailable
@@ -259,22 +260,16 @@ def test_a_question_is_asked_with_the_rights_of_its_groups(first: Path) -> None:
     assert parameters_of(platform, 2) is None
 
 
-def test_known_items_teach_the_fusion_and_nothing_else(first: Path) -> None:
-    platform = Platform(
-        settings_of(first, evaluation=EvaluationSettings(rerankers=["term_overlap"]))
-    )
+def test_known_items_teach_nothing(first: Path) -> None:
+    platform = Platform(settings_of(first))
     write_corpus(first, with_notice(corpus()))
     few = golden()[:10]
     found = evaluate_next(platform, table(*few, *known_items()))
     summary = found["known_items"][0].summary
-    assert summary["learned_from"]["datasets"] == ["known_items"]
-    assert summary["queries"] == sum(row["half"] == "report" for row in known_items())
-    assert found["golden"][0].summary["queries"] == len(few)
-    assert (summary["parameters"]["reranker"], summary["parameters"]["abstention"]) == (
-        "none",
-        None,
-    )
-    assert "reranking" not in summary["learned_from"]
+    assert summary["parameters_why"].startswith("defaults: ")
+    assert f"{MIN_TO_LEARN} are needed" in summary["parameters_why"]
+    assert summary["queries"] == len(known_items())
+    assert parameters_of(platform, 2) is None
 
 
 def test_what_a_person_learned_holds_for_other_questions_but_not_for_another_splitter(
