@@ -14,6 +14,7 @@ import typer
 
 from rag_app.commands import (
     config,
+    dashboard,
     evaluate,
     ingest,
     lineage,
@@ -36,6 +37,7 @@ app.command("ask")(query.ask)
 app.command("search")(query.search)
 app.command("lineage")(lineage.lineage)
 app.command("evaluate")(evaluate.evaluate)
+app.command("dashboard")(dashboard.dashboard)
 app.command("status")(status.status)
 app.command("plan")(status.plan)
 app.add_typer(questions.questions_app, name="questions")

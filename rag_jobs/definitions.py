@@ -3,6 +3,7 @@
 import dagster as dg
 
 from evals.answer_evaluation.asset import answer_evaluation_asset
+from evals.evaluation_dashboard.asset import evaluation_dashboard_asset
 from evals.gates.gates import evaluation_gates
 from evals.golden_questions.asset import golden_questions_asset
 from evals.golden_questions.checks import CONTRACT as QUESTIONS_CONTRACT
@@ -52,6 +53,7 @@ def build_definitions(platform: Platform) -> dg.Definitions:
             query_log_asset(settings),
             live_faithfulness_asset(settings),
             query_costs_asset(settings),
+            evaluation_dashboard_asset(settings),
         ],
         asset_checks=[
             *(

@@ -36,8 +36,10 @@ def promote_job(settings: Settings) -> Any:
 
 evaluate_answers_job = dg.define_asset_job(
     "evaluate_answers",
-    selection=dg.AssetSelection.assets("golden_questions", "answer_evaluation"),
-    description="Answer the golden questions from the live release and judge the answers.",
+    selection=dg.AssetSelection.assets(
+        "golden_questions", "answer_evaluation", "evaluation_dashboard"
+    ),
+    description="Answer the golden questions, judge the answers, renew the dashboard.",
     executor_def=dg.in_process_executor,
 )
 
@@ -50,7 +52,7 @@ live_job = dg.define_asset_job(
 
 costs_job = dg.define_asset_job(
     "costs",
-    selection=dg.AssetSelection.assets("query_log", "query_costs"),
-    description="Add up what a day's real queries cost.",
+    selection=dg.AssetSelection.assets("query_log", "query_costs", "evaluation_dashboard"),
+    description="Add up what a day's real queries cost, renew the dashboard.",
     executor_def=dg.in_process_executor,
 )

@@ -7,33 +7,82 @@ import dagster as dg
 import pytest
 
 from rag_assets.platform.platform import Platform
-from rag_assets.platform.settings import Settings
-from rag_jobs.definitions import CONTRACTS, build_definitions
+from rag_assets.platform.settings import GateSettings, Settings
+from rag_jobs.definitions import build_definitions
 
+INGEST = ["raw_documents", "parsed_documents", "chunks", "embeddings", "vector_index"]
 GRAPH = {
     "raw_documents": set(),
     "parsed_documents": {"raw_documents"},
     "chunks": {"parsed_documents"},
     "embeddings": {"chunks"},
     "vector_index": {"raw_documents", "parsed_documents", "chunks", "embeddings"},
-    "release": {"vector_index"},
+    "golden_questions": {"raw_documents", "parsed_documents"},
+    "retrieval_evaluation": {"golden_questions", "vector_index"},
+    "answer_evaluation": {"golden_questions", "retrieval_evaluation"},
+    "release": {"vector_index", "retrieval_evaluation", "answer_evaluation"},
+    "query_log": set(),
+    "live_faithfulness": {"query_log"},
+    "query_costs": {"query_log", "live_faithfulness"},
+    "evaluation_dashboard": {
+        "retrieval_evaluation",
+        "answer_evaluation",
+        "release",
+        "query_log",
+        "live_faithfulness",
+        "query_costs",
+    },
 }
-GROUPS = dict.fromkeys(GRAPH, "ingest") | {"release": "release"}
+GROUPS = (
+    dict.fromkeys(INGEST, "ingest")
+    | dict.fromkeys(
+        ["golden_questions", "retrieval_evaluation", "answer_evaluation", "evaluation_dashboard"],
+        "evaluation",
+    )
+    | dict.fromkeys(["query_log", "live_faithfulness", "query_costs"], "live")
+    | {"release": "release"}
+)
 KINDS = {
     "raw_documents": {"polars", "file"},
     "parsed_documents": {"polars", "rust"},
     "chunks": {"polars", "rust"},
     "embeddings": {"polars", "openvino"},
     "vector_index": {"lancedb"},
+    "golden_questions": {"polars"},
+    "retrieval_evaluation": {"lancedb"},
+    "answer_evaluation": {"ragas", "deepeval"},
     "release": {"lancedb"},
+    "query_log": {"sqlalchemy"},
+    "live_faithfulness": {"ragas", "deepeval"},
+    "query_costs": {"sqlalchemy"},
+    "evaluation_dashboard": {"altair"},
 }
-CHECKS = {
-    "raw_documents": {"contract"},
-    "parsed_documents": {"contract"},
-    "chunks": {"contract"},
-    "embeddings": {"contract"},
-    "vector_index": {"contract"},
-    "release": {"conservation", "index_integrity", "ann_recall", "quarantine_share"},
+CHECKS = {key: {"contract"} for key in INGEST} | {
+    "golden_questions": {"contract", "evidence_is_current"},
+    "answer_evaluation": {"judge_coverage"},
+    "release": {
+        "conservation",
+        "index_integrity",
+        "encoder_agreement",
+        "ann_recall",
+        "quarantine_share",
+        "retrieval_quality",
+        "acl_leak",
+        "answer_quality",
+    },
+    "live_faithfulness": {"coverage"},
+}
+JOBS = {
+    "ingest": set(INGEST),
+    "promote": {"golden_questions", "retrieval_evaluation", "release"},
+    "evaluate_answers": {"golden_questions", "answer_evaluation", "evaluation_dashboard"},
+    "live": {"query_log", "live_faithfulness"},
+    "costs": {"query_log", "query_costs", "evaluation_dashboard"},
+}
+SCHEDULES = {
+    "nightly_answer_evaluation": ("0 3 * * *", "evaluate_answers"),
+    "hourly_live_faithfulness": ("15 * * * *", "live"),
+    "daily_query_costs": ("30 0 * * *", "costs"),
 }
 
 
@@ -70,11 +119,14 @@ def test_groups_kinds_owners_descriptions(definitions: dg.Definitions) -> None:
 def test_partitions(definitions: dg.Definitions) -> None:
     for name, spec in specs(definitions).items():
         partitions = spec.partitions_def
-        if name == "release":
-            assert partitions is None
-        else:
+        if name in INGEST:
             assert isinstance(partitions, dg.DynamicPartitionsDefinition)
             assert partitions.name == "source_shards"
+        elif GROUPS[name] == "live":
+            assert isinstance(partitions, dg.DailyPartitionsDefinition)
+            assert partitions.timezone == "UTC"
+        else:
+            assert partitions is None
 
 
 def test_checks(definitions: dg.Definitions) -> None:
@@ -82,16 +134,31 @@ def test_checks(definitions: dg.Definitions) -> None:
     for key in definitions.resolve_asset_graph().asset_check_keys:
         found.setdefault(key.asset_key.to_user_string(), set()).add(key.name)
     assert found == CHECKS
-    assert set(CONTRACTS) == set(GRAPH) - {"release"}
 
 
 def test_jobs(definitions: dg.Definitions) -> None:
-    def assets(job: str) -> set[str]:
-        layer = definitions.resolve_job_def(job).asset_layer
-        return {key.to_user_string() for key in layer.executable_asset_keys}
+    found = {
+        job.name: {key.to_user_string() for key in job.asset_layer.executable_asset_keys}
+        for job in definitions.resolve_all_job_defs()
+        if not job.name.startswith("__")
+    }
+    assert found == JOBS
 
-    assert assets("ingest") == set(GRAPH) - {"release"}
-    assert assets("promote") == {"release"}
+
+def test_answers_are_evaluated_before_every_promotion_where_they_are_gated() -> None:
+    gated = build_definitions(Platform(Settings(gates=GateSettings(answers=True))))
+    layer = gated.resolve_job_def("promote").asset_layer
+    keys = {key.to_user_string() for key in layer.executable_asset_keys}
+    assert keys == JOBS["promote"] | {"answer_evaluation"}
+
+
+def test_schedules(definitions: dg.Definitions) -> None:
+    repository = definitions.get_repository_def()
+    found = {item.name: (item.cron_schedule, item.job_name) for item in repository.schedule_defs}
+    assert found == SCHEDULES
+    for item in repository.schedule_defs:
+        assert item.execution_timezone == "UTC"
+        assert item.default_status is dg.DefaultScheduleStatus.RUNNING
 
 
 HEAVY = [
@@ -106,6 +173,11 @@ HEAVY = [
     "openvino",
     "kreuzberg",
     "pandas",
+    "altair",
+    "vl_convert",
+    "sklearn",
+    "scipy",
+    "openai",
 ]
 
 
