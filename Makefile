@@ -1,4 +1,4 @@
-# make demo    install, ingest the sample handbook through Dagster, release, evaluate, ask
+# make demo    install, ingest the sample handbook through Dagster, evaluate, release, ask
 # make test    install, run the whole suite
 # The rest:    install vllm browser check bench up ui lock clean
 SHELL := /bin/bash
@@ -46,11 +46,15 @@ demo: install ## Ingest the sample handbook, release it, evaluate it, ask questi
 	RAG_HOME=$(DEMO) $(BIN)/ragline ingest
 	@echo "== What became of every document"
 	RAG_HOME=$(DEMO) $(BIN)/ragline status
-	@echo "== How well it is searched: learned from one half of the golden questions, reported on the other"
-	RAG_HOME=$(DEMO) $(BIN)/ragline evaluate --dataset sample/golden_questions.jsonl --learn
+	@echo "== Why it was released: what every gate said"
+	RAG_HOME=$(DEMO) $(BIN)/ragline releases show 1
+	@echo "== How well it finds and answers the golden questions"
+	RAG_HOME=$(DEMO) $(BIN)/ragline evaluate --answers
 	@echo "== Questions, answered with citations"
 	RAG_HOME=$(DEMO) $(BIN)/ragline ask "How much may a room in London cost me per night on a trip in May 2026?"
 	RAG_HOME=$(DEMO) $(BIN)/ragline ask "What should I do when my laptop is stolen?"
+	@echo "== Quality over releases and days, as a page"
+	RAG_HOME=$(DEMO) $(BIN)/ragline dashboard
 	@echo "== Next: 'make ui' shows the lineage graph; README.md tells how to ingest your own folder"
 
 vllm: $(VLLM_STAMP) ## Install the vLLM server of the tests into .venv-vllm (2.3 GB)
