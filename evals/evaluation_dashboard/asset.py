@@ -18,6 +18,8 @@ from .figure import Figure, picture
 from .page import INDEX, Page, page_of
 
 FOLDER = "dashboard"
+# so long a second run waits for the first one
+LOCK_SECONDS = 120.0
 
 
 def evaluation_dashboard_asset(settings: Settings) -> dg.AssetsDefinition:
@@ -45,7 +47,8 @@ def evaluation_dashboard_asset(settings: Settings) -> dg.AssetsDefinition:
         A folder of files that opens without a server and without a network; its figures are here
         as pictures too.
         """
-        with explained(platform), platform.lock("dashboard", doing="writing the dashboard"):
+        doing = "writing the dashboard"
+        with explained(platform), platform.lock("dashboard", doing=doing, timeout=LOCK_SECONDS):
             page = page_of(dashboard_data(platform, datetime.now(UTC)))
             index = write_folder(page, dashboard_folder(platform))
         return described(page, index)

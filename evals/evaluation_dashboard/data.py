@@ -249,4 +249,5 @@ def _interval(confidence: Any) -> dict[str, float | None]:
 
 def _frame(rows: Iterable[dict[str, Any] | None], schema: pl.Schema) -> pl.DataFrame:
     complete = [{name: row.get(name) for name in schema} for row in rows if row is not None]
-    return pl.DataFrame(complete, schema=schema)
+    # a mean of nothing may be NaN, which JSON does not know
+    return pl.DataFrame(complete, schema=schema).fill_nan(None)

@@ -31,7 +31,7 @@ def retrieval_quality(data: DashboardData) -> Figure:
     )
     if data.retrieval.is_empty():
         return found
-    rows = _with_status(data, data.retrieval)
+    rows = _with_status(data, data.retrieval.drop_nulls("mean"))
     metrics = _ordered(rows["metric"].unique().to_list(), FIRST_RETRIEVAL)
     listed = [{**row, "counts": True} for row in rows.to_dicts()]
     return _drawn(found, listed, metrics, _lines(listed, metrics, "mean"))

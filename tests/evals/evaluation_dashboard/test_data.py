@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -13,9 +14,12 @@ from evals.evaluation_dashboard.data import (
     dashboard_data,
     retrieval_means,
 )
+from evals.evaluation_dashboard.page import page_of
 from evals.evaluations import Evaluation, Evaluations
 from evals.retrieval_evaluation.results import read_results
 from rag_assets.platform.platform import Platform
+from rag_assets.platform.settings import Settings
+from rag_assets.releases.registry import Registry
 
 from .history import DAYS, EMPTY_DAY, LIVE, NOW, OUTAGE, PLANTED, REJECTED, RELEASES, SETS
 
@@ -98,3 +102,26 @@ def test_a_score_that_does_not_count_stays_one_that_does_not_count() -> None:
     nothing = {"mean": None, "confidence": None, "n": 0}
     [row] = answer_means(record("answer", metrics={"support": nothing}, judge=judge))
     assert (row["mean"], row["coverage"], row["counts"], row["low"]) == (0.9, 0.3, False, None)
+
+
+def test_a_mean_that_is_no_number_is_unknown_and_the_page_is_written(
+    tmp_path: Path,
+) -> None:
+    platform = Platform(Settings(home=str(tmp_path)))
+    Registry(platform.database).add_candidate(
+        table_name="chunks",
+        lance_version=1,
+        fingerprints={},
+        partitions={},
+        documents=1,
+        chunks=1,
+        manifest_sha256="",
+        run_id="",
+    )
+    summary = {"metrics": {"ndcg@10": float("nan")}, "queries": 0}
+    Evaluations(platform.database).record([Evaluation("retrieval", "set", 1, summary)])
+    found = dashboard_data(platform, NOW)
+    assert found.retrieval["mean"].to_list() == [None]
+    page = page_of(found)
+    assert page.figures[0].chart is None  # an axis without values has no ends
+    assert "index.html" in page.folder()
