@@ -1,5 +1,6 @@
 """How sure can one be of a mean of some questions' values, and of the difference of two?"""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -45,12 +46,18 @@ def mean_interval(values: np.ndarray, confidence: float = CONFIDENCE) -> Interva
 
 
 def paired_difference(
-    candidate: np.ndarray, baseline: np.ndarray, confidence: float = CONFIDENCE
+    candidate: np.ndarray,
+    baseline: np.ndarray,
+    confidence: float = CONFIDENCE,
+    clusters: Sequence[str] | None = None,
 ) -> Interval:
-    """How much better the candidate is, by paired bootstrap over the questions.
+    """How much better the candidate is, by paired bootstrap.
 
     Args:
         candidate, baseline: a metric of the same questions in the same order, shape (questions,).
+        clusters: what each question is about. Questions about one thing get better or worse
+            together; then the things are drawn again, each with all of its questions (the cluster
+            bootstrap: Davison, Hinkley, "Bootstrap Methods and their Application", 1997, 3.8).
 
     Returns:
         mean of candidate - baseline; an interval above 0 is an improvement beyond chance.
@@ -60,7 +67,33 @@ def paired_difference(
     """
     if candidate.shape != baseline.shape:
         raise ValueError(f"not paired: {candidate.shape} and {baseline.shape}")
-    return mean_interval(candidate - baseline, confidence)
+    differences = candidate - baseline
+    if clusters is None or len(set(clusters)) == len(clusters):
+        return mean_interval(differences, confidence)
+    return _clustered_interval(differences, clusters, confidence)
+
+
+def _clustered_interval(values: np.ndarray, clusters: Sequence[str], confidence: float) -> Interval:
+    from scipy.stats import bootstrap
+
+    _, index = np.unique(np.array(clusters, dtype=str), return_inverse=True)
+    sums = np.bincount(index, weights=values)
+    counts = np.bincount(index).astype(np.float64)
+    mean = float(values.mean())
+    if len(sums) < 2:
+        return Interval(mean, mean, mean)
+    drawn = bootstrap(
+        (sums, counts),
+        lambda sums, counts, axis: sums.sum(axis=axis) / counts.sum(axis=axis),
+        paired=True,
+        vectorized=True,
+        n_resamples=RESAMPLES,
+        batch=100,
+        confidence_level=confidence,
+        method="percentile",
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    return Interval(mean, float(drawn.low), float(drawn.high))
 
 
 def standard_error(values: np.ndarray) -> float:

@@ -17,8 +17,8 @@ from .learning.reranking import rerank_depth, scores_of_hits
 from .measure import FOUND, measure
 from .results import read_results
 from .retrieve import Progress
-from .run import search_questions
-from .sample import key, plain
+from .run import NEUTRAL, search_questions
+from .sample import by_known_item, key, plain
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,15 @@ def _asked(
     run = search_questions(engine, questions, callers, limit, platform.settings.evaluation.k, show)
     if reranking:
         run = replace(run, rerank_scores=scores_of_hits(run.retrievals))
+    known, golden = (run.of(some) for some in by_known_item(run.questions))
     if parameters.abstention:
-        run = run.judged(engine, parameters, settings.limit, show)
-    return measure(run, parameters, abstain=settings.abstain)
+        golden = golden.judged(engine, parameters, settings.limit, show)
+    return pl.concat(
+        [
+            measure(golden, parameters, abstain=settings.abstain),
+            measure(known.neutral(), NEUTRAL, abstain=settings.abstain),
+        ]
+    )
 
 
 def _stored(platform: Platform, live: Release, questions: pl.DataFrame, why: str) -> Baseline:

@@ -8,6 +8,7 @@ import polars as pl
 
 from evals.evaluations import Evaluation, Evaluations
 from evals.golden_questions.collect import questions_version
+from evals.golden_questions.schema import KNOWN_ITEMS
 from rag_assets.platform.platform import Platform
 from rag_assets.query.access import Caller
 from rag_assets.query.engine import QueryEngine
@@ -23,8 +24,8 @@ from .learning.reranking import rerank_depth, scores_of_hits
 from .report import report
 from .results import result_rows
 from .retrieve import Progress, callers_of, measure_latency
-from .run import Run, TooFewQuestions, search_questions
-from .sample import plain, sample_questions
+from .run import NEUTRAL, Run, TooFewQuestions, search_questions
+from .sample import by_known_item, plain, sample_questions
 from .summary import summarize, without_nan
 
 
@@ -142,7 +143,9 @@ def _search(work: _Work, asked: pl.DataFrame) -> _Searched:
         run = replace(run, rerank_scores=scores_of_hits(run.retrievals))
     run = run.of(run.questions.filter(unseen))
     if parameters.abstention:
-        run = run.judged(engine, parameters, settings.query.limit, work.progress)
+        _, golden = by_known_item(run.questions)
+        judged = run.of(golden).judged(engine, parameters, settings.query.limit, work.progress)
+        run = judged.of(run.questions)
     return _Searched(engine, run, parameters, callers, why)
 
 
@@ -162,6 +165,7 @@ def _learn(
         },
         rerankers=loaded_rerankers(engine, query, tried),
         balance=evaluation.balance,
+        incumbent=_incumbent(work.candidate),
     )
     present = engine.parameters
     try:
@@ -177,6 +181,14 @@ def _learn(
     return work.open_engine(release.id), run, effective(learned, query), teaching.why
 
 
+def _incumbent(candidate: Candidate) -> float | None:
+    """The weight that the live release learned, if it did."""
+    learned = candidate.live.parameters if candidate.live else None
+    if not learned or learned.get("fusion") != "weighted":
+        return None
+    return float(learned["fusion_weight"])
+
+
 def _evaluation(
     work: _Work, searched: _Searched, baseline: Baseline, dataset: str, version: str
 ) -> tuple[Evaluation, pl.DataFrame]:
@@ -184,6 +196,9 @@ def _evaluation(
     asked = searched.run.questions.filter(pl.col("dataset") == dataset)
     names = dict(asked.select("question_id", plain(dataset).alias("name")).rows())
     run, baseline = searched.run.renamed(names), baseline.of(dataset)
+    if dataset == KNOWN_ITEMS:
+        searched = replace(searched, parameters=NEUTRAL, why="known items need none")
+        run = run.neutral()
     abstain = work.platform.settings.query.abstain
     rows = result_rows(run, searched.parameters, baseline.rows, abstain=abstain)
     summary = _summary(work.platform, run, searched, baseline, rows)

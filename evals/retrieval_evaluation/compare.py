@@ -61,10 +61,13 @@ def compared(rows: pl.DataFrame, metric: str) -> pl.DataFrame:
 
 
 def compare(rows: pl.DataFrame, metric: str, confidence: float = CONFIDENCE) -> Comparison:
-    """Compare the candidate with the live release by paired bootstrap over the questions.
+    """Compare the candidate with the live release by paired bootstrap.
+
+    Questions about the same document are drawn together, where ``relevant`` says what they are
+    about: five questions about one deleted document are one loss, not five.
 
     Args:
-        rows: ``RETRIEVAL_RESULTS`` of one set.
+        rows: ``RETRIEVAL_RESULTS`` of one set; ``relevant`` may be missing.
         metric: a measured column, e.g. ``ndcg`` or ``evidence_recall``.
         confidence: of the interval of the difference.
     """
@@ -78,12 +81,22 @@ def compare(rows: pl.DataFrame, metric: str, confidence: float = CONFIDENCE) -> 
         len(pairs),
         _mean(candidate),
         _mean(baseline),
-        paired_difference(candidate, baseline, confidence),
+        paired_difference(candidate, baseline, confidence, _clusters(pairs)),
         changed.filter(pl.col(DIFFERENCE) < 0).sort(DIFFERENCE, "question_id"),
         changed.filter(pl.col(DIFFERENCE) > 0).sort(
             DIFFERENCE, "question_id", descending=[True, False]
         ),
     )
+
+
+def _clusters(pairs: pl.DataFrame) -> list[str]:
+    """The document that each question is about, the first of several; else the question itself."""
+    if "relevant" not in pairs.columns:
+        return pairs["question_id"].to_list()
+    about = pl.col("relevant").list.sort().list.first()
+    # a document and a question may have the same name
+    named = pl.coalesce("document " + about, "question " + pl.col("question_id"))
+    return pairs.select(named).to_series().to_list()
 
 
 def _mean(values: np.ndarray) -> float:

@@ -29,6 +29,11 @@ Relevant = dict[str, dict[str, int]]
 Value = TypeVar("Value")
 
 
+# Known items are searched like this, whatever the release has learned: their words are those of the
+# text, so that a change of the weight alone would move them by more than it moves real questions.
+NEUTRAL = QueryParameters()
+
+
 class TooFewQuestions(RaglineError):
     """There are not enough judged questions for what was asked."""
 
@@ -105,6 +110,10 @@ class Run:
             item: fused_with(retrieval, parameters) for item, retrieval in self.retrievals.items()
         }
         return replace(self, retrievals=fused)
+
+    def neutral(self) -> "Run":
+        """The same, searched as if nothing had been learned; see ``NEUTRAL``."""
+        return replace(self, rerank_scores={}, features={}).fused(NEUTRAL)
 
     def scored(self, reranker: Reranker, depth: int, progress: Progress) -> "Run":
         """The same, with the scores of a reranker for all questions that have none yet."""

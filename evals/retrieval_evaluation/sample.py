@@ -4,6 +4,8 @@ import hashlib
 
 import polars as pl
 
+from evals.golden_questions.schema import KNOWN_ITEMS
+
 SEPARATOR = "\t"
 
 
@@ -31,6 +33,12 @@ def sample_questions(questions: pl.DataFrame, most: int) -> pl.DataFrame:
         .head(most)
         .select(questions.columns)
     )
+
+
+def by_known_item(questions: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The known items among some questions, and the others."""
+    known = pl.col("dataset") == KNOWN_ITEMS
+    return questions.filter(known), questions.filter(~known)
 
 
 def key(dataset: str, question_id: str) -> str:

@@ -7,7 +7,6 @@ e.g. ``RAG_CHUNKING__MAX_TOKENS=200``. Relative paths in ``ragline.toml`` count 
 import difflib
 import os
 import tomllib
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -364,7 +363,7 @@ class Settings(BaseSettings):
                 )
         return sources
 
-    @cached_property
+    @property
     def state_path(self) -> Path:
         """The local folder for what cannot live in an object store (locks, Dagster, models)."""
         if self.state_dir:
@@ -373,12 +372,12 @@ class Settings(BaseSettings):
             return Path(".ragline").absolute()
         return Path(self.home.removeprefix("file://")).expanduser().absolute()
 
-    @cached_property
+    @property
     def home_location(self) -> str:
         """Where tables, blobs and LanceDB are: an absolute local path or a URL."""
         return self.home if is_url(self.home) else str(self.state_path)
 
-    @cached_property
+    @property
     def dagster_home(self) -> Path:
         """The folder of the Dagster instance; the variable ``DAGSTER_HOME`` wins."""
         return Path(os.environ.get("DAGSTER_HOME") or self.state_path / "dagster").absolute()

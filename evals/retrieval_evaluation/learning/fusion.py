@@ -60,7 +60,10 @@ def rank_all(
 
 
 def learn_fusion(
-    candidates: Mapping[str, Candidates], relevant: Mapping[str, Mapping[str, int]], k: int = 10
+    candidates: Mapping[str, Candidates],
+    relevant: Mapping[str, Mapping[str, int]],
+    k: int = 10,
+    incumbent: float | None = None,
 ) -> LearnedFusion:
     """Choose the weight that gives the best nDCG@k, as far as the questions can tell.
 
@@ -73,6 +76,8 @@ def learn_fusion(
         candidates: what both legs found, of the questions in ``relevant``.
         relevant: question → document → grade, of the training half only.
         k: cutoff of the metric.
+        incumbent: the weight in use; it stays unless the new one is better by one standard error,
+            so that few questions do not move it to and fro.
 
     Raises:
         ValueError: there are no questions.
@@ -88,6 +93,9 @@ def learn_fusion(
         ]
     )
     chosen = choose_weight(values)
+    if incumbent is not None:
+        present = int(np.argmin(np.abs(np.array(WEIGHTS) - incumbent)))
+        chosen = chosen if _better(values[chosen], values[present]) else present
     means = values.mean(axis=1)
     return LearnedFusion(
         WEIGHTS[chosen], float(means[chosen]), tuple(map(float, means)), len(relevant)
@@ -104,5 +112,10 @@ def choose_weight(values: np.ndarray) -> int:
     fitted = np.polynomial.Polynomial.fit(WEIGHTS, means, DEGREE)
     chosen = int(np.argmax(fitted(np.array(WEIGHTS))))
     better_leg = 0 if means[0] > means[-1] else len(WEIGHTS) - 1
-    gains = values[chosen] - values[better_leg]
-    return chosen if gains.mean() > standard_error(gains) else better_leg
+    return chosen if _better(values[chosen], values[better_leg]) else better_leg
+
+
+def _better(values: np.ndarray, others: np.ndarray) -> bool:
+    """Whether some values are better than others by one standard error of the difference."""
+    gains = values - others
+    return bool(gains.mean() > standard_error(gains))

@@ -31,11 +31,13 @@ class Lesson:
         source: facts about the questions, kept with what was learned: by, dataset, ….
         rerankers: of which the best is taken if it proves itself; empty: the present one stays.
         balance: see ``answerability.learn_abstention``.
+        incumbent: see ``fusion.learn_fusion``.
     """
 
     source: Mapping[str, Any]
     rerankers: Sequence[Reranker] = field(default=())
     balance: float | None = None
+    incumbent: float | None = None
 
 
 def learn_parameters(
@@ -72,7 +74,7 @@ def learn_parameters(
     now = datetime.now(UTC).isoformat(timespec="seconds")
     learned_from = {**lesson.source, "questions": len(relevant), "at": now}
     parameters = replace(present, abstention=None, learned_from=learned_from)
-    parameters = _with_fusion(run, parameters, relevant)
+    parameters = _with_fusion(run, parameters, relevant, lesson.incumbent)
     run = run.fused(parameters)
     if lesson.rerankers:
         parameters, run = _with_reranker(run, parameters, relevant, lesson, settings, progress)
@@ -102,10 +104,13 @@ def loaded_rerankers(
 
 
 def _with_fusion(
-    run: Run, present: QueryParameters, relevant: Mapping[str, Mapping[str, int]]
+    run: Run,
+    present: QueryParameters,
+    relevant: Mapping[str, Mapping[str, int]],
+    incumbent: float | None,
 ) -> QueryParameters:
     candidates = {item: run.retrievals[item].candidates for item in relevant}
-    learned = learn_fusion(candidates, relevant, run.k)
+    learned = learn_fusion(candidates, relevant, run.k, incumbent)
     facts = {"metric": f"ndcg@{run.k}", "value": round(learned.value, 4)}
     return replace(
         present,

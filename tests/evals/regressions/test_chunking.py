@@ -1,5 +1,7 @@
 """A splitter that tears passages apart is caught; one that is merely different passes."""
 
+import pytest
+
 from rag_assets.platform.settings import ChunkingSettings
 
 from .deployments import Deployment, asked_of, gate, offer
@@ -20,8 +22,9 @@ def test_a_worse_splitter(handbook: Deployment) -> None:
     assert len(named_in(quality, asked_of(changed))) >= 10
 
 
-def test_a_slightly_different_size(handbook: Deployment) -> None:
-    changed = handbook.changed(chunking=ChunkingSettings(max_tokens=180))
+@pytest.mark.parametrize("max_tokens", [180, 220])
+def test_a_slightly_different_size(handbook: Deployment, max_tokens: int) -> None:
+    changed = handbook.changed(chunking=ChunkingSettings(max_tokens=max_tokens))
 
     promotion = offer(changed)
 

@@ -131,3 +131,15 @@ def test_a_gain_within_chance_falls_back_to_the_better_leg(better: int, weight: 
 def test_nothing_to_tell_the_weights_apart_gives_a_single_leg() -> None:
     assert WEIGHTS[choose_weight(np.ones((len(WEIGHTS), 20)))] in (0.0, 1.0)
     assert WEIGHTS[choose_weight(np.ones((len(WEIGHTS), 1)))] in (0.0, 1.0)
+
+
+def test_a_weight_in_use_stays_where_another_is_hardly_better() -> None:
+    found, relevant = questions_with((0.4, 0.4), 60, seed=3)
+    assert learn_fusion(found, relevant).weight == 0.45
+    assert learn_fusion(found, relevant, incumbent=0.5).weight == 0.5
+
+
+def test_a_weight_in_use_gives_way_to_one_that_is_clearly_better() -> None:
+    found, relevant = questions_with((0.1, 5.0), 200, seed=4)
+    learned = learn_fusion(found, relevant)
+    assert learn_fusion(found, relevant, incumbent=0.0).weight == learned.weight > 0.5
