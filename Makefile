@@ -11,6 +11,7 @@ STAMP := $(VENV)/.installed
 VLLM_VENV := .venv-vllm
 VLLM_STAMP := $(VLLM_VENV)/.installed
 DEMO := .ragline/demo
+TEST_WORKERS ?= 2
 
 export PYTHONUNBUFFERED := 1
 export DAGSTER_DISABLE_TELEMETRY := 1
@@ -78,7 +79,7 @@ browser: ## Install the Chromium of the tests, where there is none
 	  || { echo "The tests need Chromium: install it, then run 'make test' again."; exit 1; }; }
 
 test: install vllm browser ## Run the whole test suite
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadgroup
 
 check: install ## Lint, types, import layers, dead links
 	$(BIN)/ruff check .

@@ -28,21 +28,7 @@ def mean_interval(values: np.ndarray, confidence: float = CONFIDENCE) -> Interva
     """
     if not len(values):
         return Interval(float("nan"), float("nan"), float("nan"))
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return Interval(mean, mean, mean)
-    from scipy.stats import bootstrap
-
-    drawn = bootstrap(
-        (np.asarray(values, dtype=np.float64),),
-        np.mean,
-        n_resamples=RESAMPLES,
-        batch=100,
-        confidence_level=confidence,
-        method="percentile",
-        rng=np.random.default_rng(0),
-    ).confidence_interval
-    return Interval(mean, float(drawn.low), float(drawn.high))
+    return _interval(np.asarray(values, dtype=np.float64), np.ones(len(values)), confidence)
 
 
 def paired_difference(
@@ -68,20 +54,20 @@ def paired_difference(
     if candidate.shape != baseline.shape:
         raise ValueError(f"not paired: {candidate.shape} and {baseline.shape}")
     differences = candidate - baseline
-    if clusters is None or len(set(clusters)) == len(clusters):
+    if clusters is None or not len(differences):
         return mean_interval(differences, confidence)
-    return _clustered_interval(differences, clusters, confidence)
-
-
-def _clustered_interval(values: np.ndarray, clusters: Sequence[str], confidence: float) -> Interval:
-    from scipy.stats import bootstrap
-
     _, index = np.unique(np.array(clusters, dtype=str), return_inverse=True)
-    sums = np.bincount(index, weights=values)
-    counts = np.bincount(index).astype(np.float64)
-    mean = float(values.mean())
+    sums = np.bincount(index, weights=differences)
+    return _interval(sums, np.bincount(index).astype(np.float64), confidence)
+
+
+def _interval(sums: np.ndarray, counts: np.ndarray, confidence: float) -> Interval:
+    """The mean of clusters of values, of each its sum and size, with its bootstrap interval."""
+    mean = float(sums.sum() / counts.sum())
     if len(sums) < 2:
         return Interval(mean, mean, mean)
+    from scipy.stats import bootstrap
+
     drawn = bootstrap(
         (sums, counts),
         lambda sums, counts, axis: sums.sum(axis=axis) / counts.sum(axis=axis),

@@ -130,8 +130,8 @@ def _run(
     retired = [shard.partition for shard in pending.shards if shard.retired]
     sync_partitions(instance, SOURCE_SHARDS, [*configured, *retired])
     # the main thread will wait for the first contract while Great Expectations is being imported:
-    # LanceDB's own import, over a second, fits into that time
-    threading.Thread(target=importlib.import_module, args=("lancedb",), daemon=True).start()
+    # the imports of LanceDB and of the statistics, a second each, fit into that time
+    threading.Thread(target=_import, args=("lancedb", "scipy.stats"), daemon=True).start()
     summary.seconds["load_dagster"] = time.perf_counter() - started
     for shard in shards:
         result = _execute(platform, instance, "ingest", shard.partition, full)
@@ -144,6 +144,11 @@ def _run(
         result = _execute(platform, instance, "promote", None, full)
         _collect(result, summary, "release")
     platform.contracts.close()
+
+
+def _import(*names: str) -> None:
+    for name in names:
+        importlib.import_module(name)
 
 
 def _execute(

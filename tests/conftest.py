@@ -17,6 +17,23 @@ os.environ.setdefault("DEEPEVAL_TELEMETRY_OPT_OUT", "1")
 os.environ.setdefault("DEEPEVAL_DISABLE_DOTENV", "1")
 
 
+# folders whose tests share a deployment that takes long to make
+TOGETHER = ("regressions",)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say which tests one of several workers has to run together: they share fixtures."""
+    for item in items:
+        if item.get_closest_marker("vllm"):
+            name = "vllm"  # one server serves all
+        elif item.path.parent.name in TOGETHER:
+            name = item.path.parent.name
+        else:
+            name = item.path.name
+        item.add_marker(pytest.mark.xdist_group(name))
+
+
 @pytest.fixture
 def shared_data() -> Path:
     """The folder of real data; tests that need it are skipped, visibly, where it is absent."""

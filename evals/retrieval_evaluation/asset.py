@@ -1,16 +1,17 @@
 """The Dagster node ``retrieval_evaluation``."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
-from evals.evaluations import Evaluation, Evaluations
+from evals.evaluations import Evaluation
 from rag_assets.platform.dagster_bridge import OWNERS, code_version, explained
 from rag_assets.platform.fingerprint import fingerprint
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import Settings
+from rag_assets.query.engine import QueryEngine
 from rag_assets.query.resource import RagQuery
 from rag_assets.releases.candidate import open_candidate
 
@@ -41,18 +42,16 @@ def retrieval_evaluation_asset(settings: Settings) -> dg.AssetsDefinition:
         one half of the questions. Promotion is gated on what is recorded here.
         """
         with explained(platform):
-            found, why = evaluate_and_record(platform, rag_query, context.run_id)
+            found, why = evaluate_and_record(platform, rag_query.pinned, context.run_id)
         return described(found, why)
 
     return retrieval_evaluation
 
 
 def evaluate_and_record(
-    platform: Platform, rag_query: RagQuery, run_id: str
+    platform: Platform, open_engine: Callable[[int], QueryEngine], run_id: str
 ) -> tuple[list[Evaluation], str]:
-    """Evaluate the candidate and store what came out: rows first, then the records.
-
-    A crash between the two leaves rows that nobody names, never a record without rows.
+    """Evaluate the candidate and store what came out.
 
     Returns:
         the evaluations, and in words what was done.
@@ -63,16 +62,14 @@ def evaluate_and_record(
     from evals.golden_questions.collect import read_golden_questions
 
     from .candidate import evaluate_candidate
-    from .results import write_results
+    from .results import store
 
     candidate = open_candidate(platform, run_id)
     questions = read_golden_questions(platform)
     found = evaluate_candidate(
-        platform, candidate, questions, run_id=run_id, open_engine=rag_query.pinned
+        platform, candidate, questions, run_id=run_id, open_engine=open_engine
     )
-    for evaluation, rows in found:
-        write_results(platform, evaluation, rows)
-    Evaluations(platform.database).record([evaluation for evaluation, _ in found])
+    store(platform, found)
     return [evaluation for evaluation, _ in found], _why(candidate.unchanged, questions, found)
 
 

@@ -3,7 +3,6 @@
 import polars as pl
 
 from evals.evaluations import Evaluation as Record
-from evals.evaluations import Evaluations
 from evals.golden_questions.collect import question_hashes
 from evals.golden_questions.schema import RESOLVED_QUESTIONS
 from rag_assets.platform.errors import RaglineError
@@ -14,7 +13,7 @@ from rag_assets.releases.registry import Registry
 from .baseline import Baseline
 from .evaluate import Evaluation
 from .measure import FOUND
-from .results import result_rows, write_results
+from .results import result_rows, store
 from .summary import summarize, without_nan
 
 
@@ -46,8 +45,7 @@ def record_evaluation(platform: Platform, found: Evaluation, run_id: str = "") -
             summarize(rows, summary, nothing, k, platform.settings.gates.confidence)
         ),
     )
-    write_results(platform, record, rows)
-    Evaluations(platform.database).record([record])
+    store(platform, [(record, rows)])
     return record
 
 

@@ -1,8 +1,10 @@
 """The rows of a retrieval evaluation, and their Parquet table: one for each evaluation."""
 
+from collections.abc import Sequence
+
 import polars as pl
 
-from evals.evaluations import Evaluation
+from evals.evaluations import Evaluation, Evaluations
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.tables import Stamp
 from rag_assets.query.parameters import QueryParameters
@@ -42,6 +44,16 @@ def result_rows(
         .select(RETRIEVAL_RESULTS.names())
         .cast(RETRIEVAL_RESULTS)
     )
+
+
+def store(platform: Platform, found: Sequence[tuple[Evaluation, pl.DataFrame]]) -> None:
+    """Store evaluations with their rows: all rows first, then the records.
+
+    A crash between the two leaves rows that nobody names, never a record without rows.
+    """
+    for evaluation, rows in found:
+        write_results(platform, evaluation, rows)
+    Evaluations(platform.database).record([evaluation for evaluation, _ in found])
 
 
 def write_results(platform: Platform, evaluation: Evaluation, rows: pl.DataFrame) -> int:

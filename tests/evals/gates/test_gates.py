@@ -9,8 +9,7 @@ import pytest
 from evals.evaluations import Evaluation, Evaluations
 from evals.gates.gates import DEPS, evaluation_gates
 from evals.golden_questions.collect import refresh_golden_questions
-from evals.retrieval_evaluation.candidate import evaluate_candidate
-from evals.retrieval_evaluation.results import write_results
+from evals.retrieval_evaluation.asset import evaluate_and_record
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import (
     ChunkingSettings,
@@ -101,19 +100,9 @@ def platform(deployment: Platform) -> Platform:
 def promoted(platform: Platform, *, evaluate: bool = True) -> Promotion:
     """What the assets do: index, questions, evaluation, gates."""
     build_index(platform)
-    questions = refresh_golden_questions(platform, "run")
+    refresh_golden_questions(platform, "run")
     if evaluate:
-        candidate = open_candidate(platform, "run")
-        found = evaluate_candidate(
-            platform,
-            candidate,
-            questions,
-            run_id="run",
-            open_engine=lambda release: pinned_engine(platform, release),
-        )
-        for evaluation, rows in found:
-            write_results(platform, evaluation, rows)
-        Evaluations(platform.database).record([evaluation for evaluation, _ in found])
+        evaluate_and_record(platform, lambda release: pinned_engine(platform, release), "run")
     return release_candidate(platform, "run", evaluation_gates(platform.settings))
 
 

@@ -9,11 +9,9 @@ from typing import Any
 
 import polars as pl
 
-from evals.evaluations import Evaluations
 from evals.gates.gates import evaluation_gates
 from evals.golden_questions.collect import read_golden_questions, refresh_golden_questions
-from evals.retrieval_evaluation.candidate import evaluate_candidate
-from evals.retrieval_evaluation.results import write_results
+from evals.retrieval_evaluation.asset import evaluate_and_record
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import (
     EvaluationSettings,
@@ -24,7 +22,7 @@ from rag_assets.platform.settings import (
 from rag_assets.query.access import Caller
 from rag_assets.query.engine import QueryEngine
 from rag_assets.query.pinned import pinned_engine
-from rag_assets.releases.candidate import Promotion, open_candidate, release_candidate
+from rag_assets.releases.candidate import Promotion, release_candidate
 from rag_assets.releases.gates import Gate
 from rag_assets.releases.registry import Registry, Release
 from tests.jobs.harness import build_index
@@ -136,18 +134,8 @@ def offer(
 
 def evaluate(platform: Platform) -> None:
     """Collect the questions, open the candidate and measure it."""
-    questions = refresh_golden_questions(platform, "offer")
-    candidate = open_candidate(platform, "offer")
-    found = evaluate_candidate(
-        platform,
-        candidate,
-        questions,
-        run_id="offer",
-        open_engine=lambda release_id: pinned_engine(platform, release_id),
-    )
-    for evaluation, rows in found:
-        write_results(platform, evaluation, rows)
-    Evaluations(platform.database).record([evaluation for evaluation, _ in found])
+    refresh_golden_questions(platform, "offer")
+    evaluate_and_record(platform, lambda release: pinned_engine(platform, release), "offer")
 
 
 def gate(promotion: Promotion, name: str) -> Gate:

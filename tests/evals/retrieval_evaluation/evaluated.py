@@ -8,11 +8,11 @@ from typing import Any
 
 import polars as pl
 
-from evals.evaluations import Evaluation, Evaluations
+from evals.evaluations import Evaluation
 from evals.golden_questions.questions import train_half
 from evals.golden_questions.schema import KNOWN_ITEMS, RESOLVED_QUESTIONS
 from evals.retrieval_evaluation.candidate import evaluate_candidate
-from evals.retrieval_evaluation.results import write_results
+from evals.retrieval_evaluation.results import store
 from rag_assets.platform.fingerprint import fingerprint
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import Settings, SourceSettings
@@ -156,9 +156,7 @@ def evaluate_next(platform: Platform, questions: pl.DataFrame) -> Results:
         run_id="run",
         open_engine=lambda release_id: pinned_engine(platform, release_id),
     )
-    for evaluation, rows in found:
-        write_results(platform, evaluation, rows)
-    Evaluations(platform.database).record([evaluation for evaluation, _ in found])
+    store(platform, found)
     return {evaluation.dataset: (evaluation, rows) for evaluation, rows in found}
 
 
