@@ -18,7 +18,7 @@ os.environ.setdefault("DEEPEVAL_DISABLE_DOTENV", "1")
 
 
 # folders whose tests share a deployment that takes long to make
-TOGETHER = ("regressions",)
+TOGETHER = ("answer_evaluation", "evaluation_dashboard", "regressions")
 
 
 @pytest.hookimpl(tryfirst=True)

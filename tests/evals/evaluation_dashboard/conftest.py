@@ -67,7 +67,8 @@ def address(folder: Path) -> Iterator[str]:
     server.server_close()
 
 
-@pytest.fixture(scope="session")
+# not for the session: as long as Playwright runs, this thread has an event loop that others trip over
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         found = launch(playwright)
