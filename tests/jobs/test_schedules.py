@@ -312,7 +312,9 @@ def test_scheduled_runs_happen_in_a_running_daemon(deployment: Deployment) -> No
     assert scores.select("metric", "mean", "coverage").rows() == [("ragline.support", 0.5, 1.0)]
 
 
-def test_a_missed_day_is_backfilled_by_the_daemon(deployment: Deployment) -> None:
+def wait_for_backfill(deployment: Deployment) -> None:
+    """Wait until the daemon has computed the missed day."""
+
     def done() -> bool | None:
         found = deployment.instance.get_backfill(deployment.backfill)
         assert found is not None
@@ -320,6 +322,10 @@ def test_a_missed_day_is_backfilled_by_the_daemon(deployment: Deployment) -> Non
         return found.status == BulkActionStatus.COMPLETED_SUCCESS or None
 
     deployment.daemon.wait_for(done, "end of the backfill")
+
+
+def test_a_missed_day_is_backfilled_by_the_daemon(deployment: Deployment) -> None:
+    wait_for_backfill(deployment)
     numbers = numbers_of(deployment.platform, deployment.missed)
     assert numbers["days"][0]["queries"] == 3
     assert [(row["queries"], row["cost_usd"]) for row in numbers["costs"]] == [(3, 1.5)]
@@ -327,6 +333,7 @@ def test_a_missed_day_is_backfilled_by_the_daemon(deployment: Deployment) -> Non
 
 
 def test_a_day_that_runs_again_has_the_same_numbers(deployment: Deployment) -> None:
+    wait_for_backfill(deployment)
     platform, missed = deployment.platform, deployment.missed
     before = numbers_of(platform, missed)
     assert before["days"]

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import psutil
@@ -38,11 +38,19 @@ def kinds(outcomes: Mapping[int, Outcome]) -> dict[int, str]:
     return {key: str(o.kind) for key, o in outcomes.items() if isinstance(o, Failure)}
 
 
-def children() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if child.is_running()]
+Children = Callable[[], list[psutil.Process]]
 
 
-def test_each_culprit_is_quarantined_alone() -> None:
+@pytest.fixture
+def children() -> Children:
+    """Gives the processes that this one has started since the test began."""
+    others = set(psutil.Process().children())
+    return lambda: [
+        child for child in psutil.Process().children() if child.is_running() and child not in others
+    ]
+
+
+def test_each_culprit_is_quarantined_alone(children: Children) -> None:
     texts = [f"good {number}" for number in range(150)]
     texts[3], texts[4] = "hang 1", "hang 2"
     texts[50], texts[70], texts[149] = "allocate", "abort", "vanish"
@@ -87,14 +95,14 @@ def test_damaged_and_missing_contents() -> None:
     assert kinds(outcomes) == {0: ErrorKind.UNREADABLE, 1: ErrorKind.UNREADABLE}
 
 
-def test_workers_that_cannot_start_say_why() -> None:
+def test_workers_that_cannot_start_say_why(children: Children) -> None:
     jobs, contents = make(["good"])
     with pytest.raises(ConfigurationError, match="no_such_module"):
         list(run_jobs(jobs, contents.__getitem__, LIMITS, "no_such_module:extract"))
     assert not children()
 
 
-def test_closing_early_ends_the_workers() -> None:
+def test_closing_early_ends_the_workers(children: Children) -> None:
     jobs, contents = make([f"good {number}" for number in range(300)] + ["hang"])
     outcomes = run_jobs(jobs, contents.__getitem__, Limits(workers=2), HOSTILE)
     next(outcomes)
