@@ -272,6 +272,31 @@ def test_known_items_teach_nothing(first: Path) -> None:
     assert parameters_of(platform, 2) is None
 
 
+def test_known_items_tell_of_the_index_and_not_of_a_weight(first: Path) -> None:
+    platform = Platform(settings_of(first))
+    registry = Registry(platform.database)
+    write_corpus(first, with_notice(corpus()))
+    build_index(platform)
+    candidate = open_candidate(platform, "run").release.id
+    found: list[dict[str, pl.DataFrame]] = []
+    for weight in (0.0, 1.0):
+        learned = {"by": "command", "dataset": "golden"}
+        parameters = QueryParameters(fusion_weight=weight, learned_from=learned).to_dict()
+        for release in (1, candidate):
+            registry.set_parameters(release, parameters)
+        results = evaluate_next(platform, table(*golden(), *known_items()))
+        assert results["golden"][0].summary["parameters"]["fusion_weight"] == weight
+        assert results["known_items"][0].summary["parameters"]["fusion_weight"] == 0.5
+        found.append({name: rows for name, (_, rows) in results.items()})
+
+    full_text, dense = found
+    for column in ("ranking", "baseline_ranking"):
+        known = [side["known_items"][column].to_list() for side in (full_text, dense)]
+        golden_ones = [side["golden"][column].to_list() for side in (full_text, dense)]
+        assert known[0] == known[1]
+        assert golden_ones[0] != golden_ones[1]
+
+
 def test_what_a_person_learned_holds_for_other_questions_but_not_for_another_splitter(
     first: Path,
 ) -> None:

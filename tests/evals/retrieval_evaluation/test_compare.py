@@ -53,6 +53,22 @@ def test_what_the_live_release_did_not_hold_is_not_compared() -> None:
     assert (found.n, found.worse.height) == (1, 0)
 
 
+def test_five_questions_about_one_lost_document_are_one_loss() -> None:
+    lost = [0.0] * 5 + [1.0] * 55
+    about = [[f"docs/{number // 5:02}"] for number in range(60)]
+    together = table(
+        *(row(number, lost[number], 1.0, relevant=about[number]) for number in range(60))
+    )
+    apart = table(
+        *(row(number, lost[number], 1.0, relevant=[f"docs/{number}"]) for number in range(60))
+    )
+    unknown = together.drop("relevant")
+
+    assert compare(together, "ndcg").difference.high == 0
+    assert compare(apart, "ndcg").difference.high < 0
+    assert compare(unknown, "ndcg").difference == compare(apart, "ndcg").difference
+
+
 def test_a_document_that_is_gone_is_a_miss() -> None:
     rows = table(row(0, 0.0, 1.0, evidence="deleted", evidence_recall=None))
     for metric in ("ndcg", "evidence_recall"):
