@@ -2,10 +2,9 @@
 
 import polars as pl
 
-from evals.answer_evaluation.schema import ANSWER_RESULTS
+from evals.answer_evaluation.results import read_answers, read_judgements
 from evals.evaluations import Evaluations
 from evals.golden_questions.collect import read_golden_questions
-from evals.judges.schema import JUDGEMENTS
 from evals.retrieval_evaluation.results import read_results
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import GateSettings, Settings
@@ -79,11 +78,7 @@ def _answers(platform: Platform, candidate: Candidate, questions: pl.DataFrame) 
 
 
 def _answered(platform: Platform, release_id: int) -> list[Answered]:
-    tables = platform.tables
     return [
-        Answered(
-            Evaluated(item, tables.read(item.table, item.evaluation_id, ANSWER_RESULTS)),
-            tables.read("judgements", item.evaluation_id, JUDGEMENTS),
-        )
+        Answered(Evaluated(item, read_answers(platform, item)), read_judgements(platform, item))
         for item in Evaluations(platform.database).of_release(release_id, "answer")
     ]

@@ -25,11 +25,6 @@ def window_of(day: date) -> Window:
     return Window(start, start + ONE_DAY)
 
 
-def days_between(first: date, last: date) -> list[date]:
-    """Every day from ``first`` to ``last``, both included; none when ``last`` is before."""
-    return [first + number * ONE_DAY for number in range((last - first).days + 1)]
-
-
 def elapsed_share(day: date, now: datetime) -> float:
     """How much of a day is over, from 0 to 1."""
     start, end = window_of(day)

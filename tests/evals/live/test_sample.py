@@ -1,12 +1,12 @@
 """The sample of a day: fair, small enough, and the same whenever it is drawn."""
 
 from collections import Counter
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evals.live.days import day_of, days_between, elapsed_share, window_of
+from evals.live.days import day_of, elapsed_share, window_of
 from evals.live.query_log import answered
 from evals.live.sample import sampled
 from rag_assets.query.log import AnswerRecord
@@ -61,12 +61,6 @@ def test_days_are_of_utc() -> None:
     start, end = window_of(DAY)
     assert start == datetime(2026, 3, 14, tzinfo=UTC)
     assert end - start == timedelta(days=1)
-    assert days_between(date(2026, 2, 27), date(2026, 3, 1)) == [
-        date(2026, 2, 27),
-        date(2026, 2, 28),
-        date(2026, 3, 1),
-    ]
-    assert days_between(DAY, date(2026, 3, 13)) == []
 
 
 def test_how_much_of_a_day_is_over() -> None:
