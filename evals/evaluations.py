@@ -10,7 +10,11 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+import polars as pl
 import sqlalchemy as sa
+
+from rag_assets.platform.platform import Platform
+from rag_assets.platform.tables import Stamp
 
 Kind = Literal["retrieval", "answer"]
 
@@ -93,6 +97,28 @@ class Evaluations:
             query = query.where(evaluations.c.kind == kind)
         with self._engine.connect() as connection:
             return [_evaluation(row) for row in connection.execute(query)]
+
+
+def write_rows(
+    platform: Platform, evaluation: Evaluation, frame: pl.DataFrame, table: str = ""
+) -> int:
+    """Store rows of an evaluation, before its record says that there are any.
+
+    Args:
+        table: the asset whose table it is; default that of the evaluation's kind.
+
+    Returns:
+        the bytes written.
+    """
+    stamp = Stamp(
+        digest=evaluation.evaluation_id,
+        upstream=evaluation.questions_version,
+        fingerprint="",
+        run_id=evaluation.run_id,
+        written_at=evaluation.created_at.isoformat(),
+        facts={"rows": frame.height, "release": evaluation.release_id},
+    )
+    return platform.tables.write(table or evaluation.table, evaluation.evaluation_id, frame, stamp)
 
 
 def _evaluation(row: sa.Row[Any]) -> Evaluation:

@@ -2,10 +2,9 @@
 
 import polars as pl
 
-from evals.evaluations import Evaluation, Evaluations
+from evals.evaluations import Evaluation, Evaluations, write_rows
 from evals.judges.schema import JUDGEMENTS
 from rag_assets.platform.platform import Platform
-from rag_assets.platform.tables import Stamp
 
 from .schema import ANSWER_RESULTS
 
@@ -24,8 +23,8 @@ def store(
     Returns:
         the bytes written.
     """
-    written = _write(platform, evaluation, evaluation.table, rows.cast(ANSWER_RESULTS))
-    written += _write(platform, evaluation, JUDGEMENTS_TABLE, judgements.cast(JUDGEMENTS))
+    written = write_rows(platform, evaluation, rows.cast(ANSWER_RESULTS))
+    written += write_rows(platform, evaluation, judgements.cast(JUDGEMENTS), JUDGEMENTS_TABLE)
     Evaluations(platform.database).record([evaluation])
     return written
 
@@ -38,15 +37,3 @@ def read_answers(platform: Platform, evaluation: Evaluation) -> pl.DataFrame:
 def read_judgements(platform: Platform, evaluation: Evaluation) -> pl.DataFrame:
     """The judgements of an evaluation, ``JUDGEMENTS``."""
     return platform.tables.read(JUDGEMENTS_TABLE, evaluation.evaluation_id, JUDGEMENTS)
-
-
-def _write(platform: Platform, evaluation: Evaluation, table: str, frame: pl.DataFrame) -> int:
-    stamp = Stamp(
-        digest=evaluation.evaluation_id,
-        upstream=evaluation.questions_version,
-        fingerprint="",
-        run_id=evaluation.run_id,
-        written_at=evaluation.created_at.isoformat(),
-        facts={"rows": frame.height, "release": evaluation.release_id},
-    )
-    return platform.tables.write(table, evaluation.evaluation_id, frame, stamp)

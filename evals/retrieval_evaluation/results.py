@@ -4,9 +4,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from evals.evaluations import Evaluation, Evaluations
+from evals.evaluations import Evaluation, Evaluations, write_rows
 from rag_assets.platform.platform import Platform
-from rag_assets.platform.tables import Stamp
 from rag_assets.query.parameters import QueryParameters
 
 from .measure import FOUND, measure
@@ -52,29 +51,9 @@ def store(platform: Platform, found: Sequence[tuple[Evaluation, pl.DataFrame]]) 
     A crash between the two leaves rows that nobody names, never a record without rows.
     """
     for evaluation, rows in found:
-        write_results(platform, evaluation, rows)
+        frame = rows.select(RETRIEVAL_RESULTS.names()).cast(RETRIEVAL_RESULTS)
+        write_rows(platform, evaluation, frame)
     Evaluations(platform.database).record([evaluation for evaluation, _ in found])
-
-
-def write_results(platform: Platform, evaluation: Evaluation, rows: pl.DataFrame) -> int:
-    """Store the rows of an evaluation, before its record says that there is one.
-
-    Args:
-        rows: ``RETRIEVAL_RESULTS``.
-
-    Returns:
-        the bytes written.
-    """
-    stamp = Stamp(
-        digest=evaluation.evaluation_id,
-        upstream=evaluation.questions_version,
-        fingerprint="",
-        run_id=evaluation.run_id,
-        written_at=evaluation.created_at.isoformat(),
-        facts={"rows": rows.height, "release": evaluation.release_id},
-    )
-    frame = rows.select(RETRIEVAL_RESULTS.names()).cast(RETRIEVAL_RESULTS)
-    return platform.tables.write(evaluation.table, evaluation.evaluation_id, frame, stamp)
 
 
 def read_results(platform: Platform, evaluation: Evaluation) -> pl.DataFrame:

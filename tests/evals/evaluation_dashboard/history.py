@@ -14,7 +14,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from evals.answer_evaluation.schema import SCORES
-from evals.evaluations import Evaluation, Evaluations
+from evals.evaluations import Evaluation, Evaluations, write_rows
 from evals.live import store
 from evals.live.costs import costs_of_day
 from evals.live.query_log import summarize_day
@@ -22,7 +22,6 @@ from evals.live.schema import LIVE_JUDGEMENTS
 from evals.retrieval_evaluation.baseline import Baseline
 from evals.retrieval_evaluation.metrics import KINDS
 from evals.retrieval_evaluation.report import by_label
-from evals.retrieval_evaluation.results import write_results
 from evals.retrieval_evaluation.schema import RETRIEVAL_RESULTS
 from evals.retrieval_evaluation.summary import summarize
 from evals.statistics import mean_interval
@@ -202,7 +201,7 @@ def _record_retrieval(platform: Platform, release: int, name: str, rows: pl.Data
         created_at=released_at(release) - timedelta(minutes=1),
         evaluation_id=f"retrieval-{release}-{name}",
     )
-    write_results(platform, item, rows)
+    write_rows(platform, item, rows)
     Evaluations(platform.database).record([item])
 
 

@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from rag_assets.platform.platform import Platform
+from tests.evals.judges.conftest import judge, running_judge
 from tests.query import restricted
+
+__all__ = ["judge", "platform", "running_judge"]
 
 
 @pytest.fixture(scope="module")

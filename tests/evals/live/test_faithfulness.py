@@ -1,6 +1,5 @@
 """Real answers are judged against what was read; what failed, what was cached and its cost are kept."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import polars as pl
@@ -25,7 +24,6 @@ from rag_assets.platform.settings import CostSettings, JudgeSettings, PriceSetti
 from rag_assets.query.access import Caller
 from rag_assets.query.engine import QueryEngine
 from rag_assets.query.log import AnswerLog, AnswerRecord
-from tests.evals.judges.conftest import known_replies
 from tests.evals.judges.judge_server import MODEL, Fault, JudgeServer
 from tests.query.restricted import canary, changed
 
@@ -34,19 +32,6 @@ from .test_store import frame, judged
 
 CALLER = Caller.of(["board", "people"])
 NOTHING = LIVE_JUDGEMENTS.to_frame()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[JudgeServer]:
-    with JudgeServer().running() as server:
-        yield server
-
-
-@pytest.fixture
-def judge(server: JudgeServer) -> JudgeServer:
-    server.reset()
-    server.replies = known_replies()
-    return server
 
 
 @pytest.fixture(scope="module")
