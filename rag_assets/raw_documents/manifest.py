@@ -286,6 +286,7 @@ def _really_changed(
             changed.add(listed.document_id)  # still being written: an update is needed afterwards
             continue
         row = row_of(listed, fetched, partition.source_name, "", sha256_of(fetched))
-        if not same_substance(old, row):
+        # a row that says the same of another moment is written anew too: a rebuild would say it so
+        if not same_substance(old, row) or old["modified_at"] != row["modified_at"]:
             changed.add(listed.document_id)
     return changed

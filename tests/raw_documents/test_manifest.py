@@ -136,6 +136,17 @@ def test_a_change_within_one_tick_of_the_clock_is_seen(place: Place) -> None:
     assert place.blobs.get(place.row("a.md")["content_sha256"]) == b"two"
 
 
+def test_a_touch_right_after_an_ingest_is_seen_for_its_date(place: Place) -> None:
+    file = place.write("a.md", "one")
+    place.update()
+    later = file.stat().st_mtime_ns + 1_000_000_000
+    os.utime(file, ns=(later, later))
+    assert place.pending()["changed"] == 1
+    place.update()
+    assert place.row("a.md")["modified_at"].timestamp() == pytest.approx(later / 1e9)
+    assert place.pending() == QUIET | {"listed": 1, "unchanged": 1}
+
+
 def test_a_touched_file_is_unchanged(place: Place) -> None:
     file = place.write("a.md", "one")
     place.update()
