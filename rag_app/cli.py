@@ -16,13 +16,17 @@ from rag_app.commands import (
     config,
     dashboard,
     evaluate,
+    forget,
     ingest,
     lineage,
+    maintain,
+    plan,
     query,
     questions,
     releases,
     status,
     ui,
+    verify,
 )
 
 app = typer.Typer(
@@ -39,7 +43,10 @@ app.command("lineage")(lineage.lineage)
 app.command("evaluate")(evaluate.evaluate)
 app.command("dashboard")(dashboard.dashboard)
 app.command("status")(status.status)
-app.command("plan")(status.plan)
+app.command("plan")(plan.plan)
+app.command("verify")(verify.verify)
+app.command("forget")(forget.forget)
+app.command("maintain")(maintain.maintain)
 app.add_typer(questions.questions_app, name="questions")
 app.add_typer(releases.app, name="releases")
 app.command("config")(config.config)

@@ -17,7 +17,8 @@ from rag_assets.raw_documents.manifest import pending_changes
 from rag_assets.raw_documents.schema import RAW_DOCUMENTS
 from rag_assets.raw_documents.sources import open_partition, parse_partition, partition_keys
 from rag_assets.raw_documents.stage import manifest_fingerprint
-from rag_assets.releases.candidate import expected_partitions
+from rag_assets.releases.candidate import expected_partitions, judging_fingerprint
+from rag_assets.releases.history import History
 from rag_assets.releases.registry import Registry, Release
 from rag_assets.vector_index.configuration import index_fingerprints, index_table_name
 from rag_assets.vector_index.stage import UPSTREAM, upstream_digest
@@ -208,11 +209,20 @@ def _table_exists(platform: Platform, name: str) -> bool:
 
 
 def _release_due(platform: Platform, live: Release | None, table: str) -> tuple[bool, str]:
+    """Whether a candidate is to be made and judged, and why; or why not."""
     partitions = expected_partitions(platform)
+    if live is not None and (live.table_name, live.partitions) == (table, partitions):
+        return False, ""
+    # only where there is something to judge: a tick that finds nothing must be quick
+    from evals.gates.gates import evaluation_gates
+
+    judged_with = judging_fingerprint(platform, evaluation_gates(platform.settings))
+    judged = Registry(platform.database).judged(table, partitions, judged_with)
+    if judged is not None and (judged.status == "rejected" or History(platform.database).hold()):
+        word = "was rejected" if judged.status == "rejected" else "waits"
+        return False, f"the index as it is {word} as release {judged.id}: {judged.reason}"
     if live is None:
         return True, "there is no release yet"
     if live.table_name != table:
         return True, "the configuration has changed"
-    if live.partitions != partitions:
-        return True, "the index has changed since the live release"
-    return False, ""
+    return True, "the index has changed since the live release"

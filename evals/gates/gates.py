@@ -1,11 +1,16 @@
 """What the release asks of evaluations: the gates of this room, judged from what is stored."""
 
+import hashlib
+from pathlib import Path
+
 import polars as pl
 
 from evals.answer_evaluation.results import read_answers, read_judgements
 from evals.evaluations import Evaluations
 from evals.golden_questions.collect import read_golden_questions
+from evals.golden_questions.sets import question_sets
 from evals.retrieval_evaluation.results import read_results
+from rag_assets.platform.fingerprint import fingerprint
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import GateSettings, Settings
 from rag_assets.releases.gates import FurtherGates, Gate
@@ -24,7 +29,31 @@ def evaluation_gates(settings: Settings) -> FurtherGates:
     Args:
         settings: the deployment's.
     """
-    return FurtherGates(_described(settings.gates), DEPS, judge_evaluations)
+    return FurtherGates(_described(settings.gates), DEPS, judge_evaluations, judged_by)
+
+
+def judged_by(platform: Platform) -> str:
+    """The fingerprint of what verdicts depend on besides the index: questions, and how many."""
+    asked = platform.settings.evaluation
+    sets = question_sets(platform.settings)
+    return fingerprint(
+        [
+            asked.model_dump(mode="json", include={"known_items", "k", "max_questions", "learn"}),
+            {name: wanted.model_dump(mode="json") for name, wanted in sets.items()},
+            {name: _content(Path(wanted.path).expanduser()) for name, wanted in sets.items()},
+        ]
+    )
+
+
+def _content(path: Path) -> str:
+    """The hash of a question file, or of every file of a BEIR folder but the documents."""
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    digest = hashlib.sha256()
+    for file in files:
+        if file.is_file() and file.name != "corpus.jsonl":
+            digest.update(file.relative_to(path.parent).as_posix().encode())
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def _described(settings: GateSettings) -> dict[str, str]:

@@ -4,9 +4,12 @@ from typing import Annotated
 
 import typer
 
+from rag_app.commands import releases_diff, releases_replay
 from rag_app.output import AsJson, print_json, print_table
 
 app = typer.Typer(help="The releases of the index.", no_args_is_help=True)
+app.command("diff")(releases_diff.diff)
+app.command("replay")(releases_replay.replay)
 
 
 @app.command("list")

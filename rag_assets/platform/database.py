@@ -1,4 +1,4 @@
-"""The platform database: releases and answers, and later evaluations and keys.
+"""The platform database: releases, answers, evaluations, and what has to be forgotten.
 
 SQLite under the state folder by default, PostgreSQL when ``database_url`` says so; one code path
 (SQLAlchemy Core) and Alembic migrations, which run by themselves when a process meets an older
@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from .errors import StorageError
 
-SCHEMA_REVISION = "0003"
+SCHEMA_REVISION = "0004"
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 

@@ -80,6 +80,10 @@ class NoRelease(RaglineError):
     """There is no released index to read from yet."""
 
 
+class ReleaseConflict(RaglineError):
+    """Another writer was quicker, or a release is not in a state that allows what was asked."""
+
+
 def explained_error(error: BaseException, home: Path) -> RaglineError | None:
     """The error for people that an error of a library stands for, if we know it.
 

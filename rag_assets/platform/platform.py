@@ -77,12 +77,31 @@ class Platform:
 
         return open_database(self.settings.database_url.get_secret_value(), self.state_path)
 
+    @cached_property
+    def deployment_id(self) -> str:
+        """The id that state and platform database share; see ``deployment.claim``."""
+        from .deployment import claim
+
+        return claim(self.storage, self.database)
+
     @contextmanager
     def lock(self, name: str, *, doing: str, timeout: float = 0.0) -> Iterator[None]:
-        """Hold an inter-process lock; see ``locks.exclusive``."""
-        from .locks import exclusive
+        """Hold a lock against every other writer of this deployment, on any machine.
 
-        with exclusive(self.state_path / "locks", name, doing=doing, timeout=timeout):
+        The lock lives where the registry lives: beside the SQLite file, or in PostgreSQL as well.
+
+        Raises:
+            AlreadyRunning: another process holds it.
+            ConfigurationError: state and platform database do not belong together.
+        """
+        from .locks import exclusive, exclusive_in_database, lock_folder
+
+        assert self.deployment_id
+        folder = lock_folder(self.database, self.state_path)
+        with (
+            exclusive(folder, name, doing=doing, timeout=timeout),
+            exclusive_in_database(self.database, name, doing=doing, timeout=timeout),
+        ):
             yield
 
     def close(self) -> None:

@@ -124,6 +124,30 @@ class GateSettings(_Section):
     wider_access: Literal["warn", "block", "allow"] = Field(
         default="warn", description="When documents can be read by more people than before."
     )
+    replay: Literal["warn", "block", "off"] = Field(
+        default="warn", description="When real questions are answered otherwise than before."
+    )
+    replay_days: int = Field(default=7, ge=1, description="Real questions of so many days back.")
+    replay_questions: int = Field(
+        default=100, ge=1, description="Most real questions that are asked again."
+    )
+    replay_overlap: float = Field(
+        default=0.5, ge=0, le=1, description="Least mean overlap of what is found, old and new."
+    )
+
+
+class ReleaseSettings(_Section):
+    """How long releases stay readable, and how soon what was deleted must be gone everywhere."""
+
+    keep_days: float = Field(
+        default=30.0, ge=0, description="Releases that are not live stay readable so long."
+    )
+    keep_last: int = Field(
+        default=3, ge=0, description="The newest retired releases stay readable however old."
+    )
+    erase_within_days: float = Field(
+        default=30.0, ge=0, description="Deleted documents must have left every trace by then."
+    )
 
 
 class QuestionSetSettings(_Section):
@@ -344,6 +368,7 @@ class Settings(BaseSettings):
     chunking: ChunkingSettings = ChunkingSettings()
     encoder: EncoderSettings = EncoderSettings()
     gates: GateSettings = GateSettings()
+    releases: ReleaseSettings = ReleaseSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     judge: JudgeSettings = JudgeSettings()
     query: QuerySettings = QuerySettings()

@@ -1,7 +1,9 @@
 """Byte storage under RAG_HOME: a local folder or an object store, with one behaviour.
 
 Protocol: a key is a relative POSIX path. ``write`` is atomic (a reader sees the old bytes or the
-new ones, never a part) and replaces what is there. ``read`` of a missing key raises ``KeyError``.
+new ones, never a part) and replaces what is there; ``create`` writes only where nothing is, and
+says whether it did: of several callers at the same time one wins. ``read`` of a missing key raises
+``KeyError``.
 ``path`` gives a local file for libraries that want one, or ``None`` on an object store.
 """
 
@@ -26,6 +28,7 @@ class Storage(Protocol):
 
     def read(self, key: str) -> bytes: ...
     def write(self, key: str, data: bytes) -> None: ...
+    def create(self, key: str, data: bytes) -> bool: ...
     def size(self, key: str) -> int | None: ...
     def list(self, prefix: str) -> Iterator[str]: ...
     def delete(self, key: str) -> None: ...
@@ -71,6 +74,20 @@ class LocalStorage:
     def write(self, key: str, data: bytes) -> None:
         with self.writing(key) as temporary, open(temporary, "wb") as file:
             file.write(data)
+
+    def create(self, key: str, data: bytes) -> bool:
+        target = self.path(key)
+        temporary = target.with_name(f"{target.name}.{uuid.uuid4().hex[:8]}{TEMPORARY_SUFFIX}")
+        with storage_errors(str(target)):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                temporary.write_bytes(data)
+                os.link(temporary, target)  # unlike a rename, it fails where something is
+            except FileExistsError:
+                return False
+            finally:
+                temporary.unlink(missing_ok=True)
+        return True
 
     @contextmanager
     def writing(self, key: str, *, durable: bool = False) -> Iterator[Path]:
@@ -139,6 +156,19 @@ class ObjectStorage:
 
         with self._errors(key):
             obstore.put(self._store, key, data)
+
+    def create(self, key: str, data: bytes) -> bool:
+        import obstore
+        from obstore.exceptions import AlreadyExistsError
+
+        try:
+            obstore.put(self._store, key, data, mode="create")
+        except AlreadyExistsError:
+            return False
+        except Exception:
+            with self._errors(key):
+                raise
+        return True
 
     def size(self, key: str) -> int | None:
         import obstore

@@ -18,6 +18,7 @@ from rag_assets.vector_index.sql import quoted
 from rag_assets.vector_index.stage import INDEX_MANIFEST
 from rag_assets.vector_index.table import IndexTable
 
+from .configuration import configuration_of
 from .gates import (
     FurtherGates,
     Gate,
@@ -28,6 +29,7 @@ from .gates import (
     index_integrity,
     quarantine_share,
 )
+from .history import History
 from .registry import Candidate, Registry, Release
 
 VECTORS_SAMPLED = 512
@@ -57,6 +59,11 @@ class Promotion:
         """Whether the release is live."""
         return self.release.status == "live"
 
+    @property
+    def waiting(self) -> bool:
+        """Whether it passed its gates while promotions are held back."""
+        return self.release.status == "candidate"
+
 
 def expected_partitions(platform: Platform) -> dict[str, str]:
     """The digest of every shard's part of the index, from the stamps."""
@@ -66,6 +73,11 @@ def expected_partitions(platform: Platform) -> dict[str, str]:
         if stamp is not None:
             found[name] = stamp.digest
     return found
+
+
+def present_table(platform: Platform) -> str:
+    """The LanceDB table of the present configuration."""
+    return index_table_name(index_fingerprints(platform))
 
 
 def open_candidate(platform: Platform, run_id: str) -> Candidate:
@@ -108,6 +120,7 @@ def release_candidate(
         release = candidate.release
         if candidate.unchanged:
             return Promotion(release, (), False, time.perf_counter() - started)
+        judged_with = judging_fingerprint(platform, further)
         gates = _judge(platform, table, shards) + further.judge(platform, candidate)
         metrics = {
             gate.name: {
@@ -119,15 +132,26 @@ def release_candidate(
             for gate in gates
         }
         failed = [gate for gate in gates if gate.blocks]
+        hold = History(platform.database).hold()
         if failed:
+            # its version keeps its tag: a person may want to look at it, or to accept it
             reason = "; ".join(f"{gate.name}: {gate.explanation}" for gate in failed)
-            registry.reject(release.id, reason, metrics)
-            table.untag(release.tag)
+            registry.reject(release.id, reason, metrics, judged_with)
+        elif hold is not None:
+            reason = f"promotions are held back: {hold.reason}"
+            registry.wait(release.id, reason, metrics, judged_with)
         else:
-            registry.promote(release.id, metrics)
+            over = candidate.live.id if candidate.live else None
+            registry.promote(release.id, metrics, over=over, judged_with=judged_with)
     after = registry.get(release.id)
     assert after is not None
     return Promotion(after, tuple(gates), True, time.perf_counter() - started)
+
+
+def judging_fingerprint(platform: Platform, further: FurtherGates | None = None) -> str:
+    """What the verdicts on a candidate depend on besides the candidate itself."""
+    margins = platform.settings.gates.model_dump(mode="json")
+    return fingerprint([margins, further.fingerprint(platform) if further else ""])
 
 
 def _open(platform: Platform, run_id: str) -> tuple[Candidate, IndexTable, dict[str, ShardFacts]]:
@@ -146,7 +170,7 @@ def _open(platform: Platform, run_id: str) -> tuple[Candidate, IndexTable, dict[
     present = registry.candidate()
     if present is not None and _is_current(present, table, name, partitions):
         return Candidate(present, live), table, shards
-    if present is not None:
+    if present is not None and not present.judged_with:
         _untag(platform, present, dimensions)  # its run ended before its gates
     release = registry.add_candidate(
         table_name=name,
@@ -157,6 +181,7 @@ def _open(platform: Platform, run_id: str) -> tuple[Candidate, IndexTable, dict[
         chunks=sum(shard.indexed.height for shard in shards.values()),
         manifest_sha256=manifest_sha256(platform, list(partitions), fingerprints),
         run_id=run_id,
+        configuration=configuration_of(platform.settings),
     )
     table.tag(release.tag, release.lance_version)
     return Candidate(release, live), table, shards

@@ -65,11 +65,14 @@ class FurtherGates:
         descriptions: of every gate, by the name of its asset check.
         deps: assets that must come before the release.
         judge: given the platform and a candidate, the verdicts, one for each description.
+        fingerprint: of what the verdicts depend on besides the candidate (questions, margins): what
+            was rejected with the same is not judged again.
     """
 
     descriptions: Mapping[str, str] = field(default_factory=dict)
     deps: tuple[str, ...] = ()
     judge: Callable[[Platform, Candidate], list[Gate]] = lambda platform, candidate: []
+    fingerprint: Callable[[Platform], str] = lambda platform: ""
 
 
 @dataclass(frozen=True)

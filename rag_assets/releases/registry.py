@@ -2,100 +2,25 @@
 
 A release is ``candidate`` until its gates have spoken, then ``live`` or ``rejected``; the release
 that was live before becomes ``retired``. At most one release is live; the database enforces it.
+A candidate whose gates passed while promotions are held back waits. Every release stays readable
+until ``removed_at``.
 """
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from rag_assets.platform.errors import NoRelease
+from rag_assets.platform.errors import NoRelease, ReleaseConflict
+
+from .history import WENT_LIVE, Kind, lift_hold, put_hold, record_event, utc
+from .release import Candidate, Release
+from .schema import release_events, releases
+
+__all__ = ["Candidate", "Registry", "Release"]
 
 # what learned query parameters hold for: the scores they weigh come from these two
 LEARNED_FOR = ("chunker", "encoder")
-
-metadata = sa.MetaData()
-releases = sa.Table(
-    "releases",
-    metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-    sa.Column("promoted_at", sa.DateTime(timezone=True)),
-    sa.Column("retired_at", sa.DateTime(timezone=True)),
-    sa.Column("status", sa.String(16), nullable=False),
-    sa.Column("reason", sa.Text, nullable=False, server_default=""),
-    sa.Column("table_name", sa.String(128), nullable=False),
-    sa.Column("lance_version", sa.Integer, nullable=False),
-    sa.Column("fingerprints", sa.JSON, nullable=False),
-    sa.Column("partitions", sa.JSON, nullable=False),
-    sa.Column("documents", sa.Integer, nullable=False),
-    sa.Column("chunks", sa.Integer, nullable=False),
-    sa.Column("manifest_sha256", sa.String(64), nullable=False),
-    sa.Column("metrics", sa.JSON, nullable=False),
-    sa.Column("run_id", sa.String(64), nullable=False, server_default=""),
-    sa.Column("parameters", sa.JSON(none_as_null=True)),
-)
-
-
-@dataclass(frozen=True)
-class Release:
-    """One row of the registry.
-
-    Attributes:
-        id: counts up from 1.
-        status: candidate, live, retired or rejected.
-        reason: why it was rejected or retired.
-        table_name, lance_version: where its rows are; also tagged ``release-<id>`` in Lance.
-        fingerprints: of parser, chunker and encoder.
-        partitions: digest of every shard's part of the index.
-        documents, chunks: how many are in the index.
-        manifest_sha256: the same for the same documents and configuration on every machine.
-        metrics: gate → verdict, passed, explanation and its numbers.
-        run_id: the Dagster run that made it.
-        parameters: how it is searched, as learned from golden questions (``QueryParameters``); None
-            where nothing was learned.
-    """
-
-    id: int
-    created_at: datetime
-    promoted_at: datetime | None
-    retired_at: datetime | None
-    status: str
-    reason: str
-    table_name: str
-    lance_version: int
-    fingerprints: dict[str, str]
-    partitions: dict[str, str]
-    documents: int
-    chunks: int
-    manifest_sha256: str
-    metrics: dict[str, Any]
-    run_id: str
-    parameters: dict[str, Any] | None = None
-
-    @property
-    def tag(self) -> str:
-        """The Lance tag of the release."""
-        return f"release-{self.id}"
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """What is about to be released.
-
-    Attributes:
-        release: the candidate; the live release where nothing has changed since.
-        live: the release that readers use now, if there is one.
-    """
-
-    release: Release
-    live: Release | None
-
-    @property
-    def unchanged(self) -> bool:
-        """Whether the live release already is what the tables say."""
-        return self.release.status == "live"
 
 
 class Registry:
@@ -128,6 +53,24 @@ class Registry:
             rows = connection.execute(sa.select(releases).order_by(releases.c.id.desc()))
             return [_release(row) for row in rows]
 
+    def judged(
+        self, table_name: str, partitions: dict[str, str], judged_with: str
+    ) -> Release | None:
+        """The newest release with this content that such gates have rejected, or that waits."""
+        query = (
+            sa.select(releases)
+            .where(
+                releases.c.status.in_(("rejected", "candidate")),
+                releases.c.judged_with == judged_with,
+                releases.c.judged_with != "",
+                releases.c.table_name == table_name,
+            )
+            .order_by(releases.c.id.desc())
+        )
+        with self._engine.connect() as connection:
+            found = map(_release, connection.execute(query))
+            return next((item for item in found if item.partitions == partitions), None)
+
     def _first(self, condition: sa.ColumnElement[bool]) -> Release | None:
         with self._engine.connect() as connection:
             row = connection.execute(sa.select(releases).where(condition)).first()
@@ -144,14 +87,10 @@ class Registry:
         chunks: int,
         manifest_sha256: str,
         run_id: str,
+        configuration: dict[str, Any] | None = None,
     ) -> Release:
-        """Record a candidate; one that an earlier crash left behind is rejected first."""
+        """Record a candidate; one that is still there is rejected first: there is one at a time."""
         with self._engine.begin() as connection:
-            connection.execute(
-                sa.update(releases)
-                .where(releases.c.status == "candidate")
-                .values(status="rejected", reason="abandoned: its run ended before its gates")
-            )
             inserted = connection.execute(
                 sa.insert(releases).values(
                     created_at=datetime.now(UTC),
@@ -166,34 +105,75 @@ class Registry:
                     manifest_sha256=manifest_sha256,
                     metrics={},
                     run_id=run_id,
+                    configuration=configuration,
                 )
             )
             key = inserted.inserted_primary_key
             assert key is not None
-        release = self.get(int(key[0]))
-        assert release is not None
-        return release
+            release_id = int(key[0])
+            older = releases.c.status == "candidate", releases.c.id != release_id
+            for row in connection.execute(sa.select(releases).where(*older)).all():
+                values: dict[str, Any] = {"reason": f"superseded by release {release_id}"}
+                if not row.judged_with:  # its version has lost its tag
+                    values = {
+                        "reason": "abandoned: its run ended before its gates",
+                        "removed_at": datetime.now(UTC),
+                    }
+                connection.execute(
+                    sa.update(releases)
+                    .where(releases.c.id == row.id)
+                    .values(status="rejected", **values)
+                )
+                record_event(connection, "rejected", row.id, reason=values["reason"])
+        return self._got(release_id)
 
-    def promote(self, release_id: int, metrics: dict[str, Any]) -> Release:
-        """Make a candidate live and retire the release before it, in one transaction.
+    def promote(
+        self,
+        release_id: int,
+        metrics: dict[str, Any] | None = None,
+        *,
+        over: int | Literal["any"] | None = "any",
+        judged_with: str = "",
+        event: Kind = "promoted",
+        actor: str = "",
+        reason: str = "",
+        hold: str = "",
+        **details: Any,
+    ) -> Release:
+        """Make a release live and retire the one before it, in one transaction.
 
         A candidate without parameters of its own takes over those of the release before it, when
         both have the same chunker and encoder: fusion weights and abstention thresholds are about
         the scores that these two give, and mean nothing for others.
+
+        Args:
+            release_id: of a candidate, or of any other release that can still be read.
+            metrics: what its gates said; None leaves what is recorded.
+            over: the release that was live when this was decided, None if there was none; "any":
+                whatever is live now.
+            judged_with: see ``Release``.
+            event: ``promoted`` or ``rolled_back``.
+            actor, reason, details: for the history.
+            hold: when not empty, promotions are held back from now on, for this reason; when empty
+                they go on.
+
+        Raises:
+            NoRelease: there is no such release.
+            ReleaseConflict: another release went live meanwhile, or this one was removed.
         """
         now = datetime.now(UTC)
         with self._engine.begin() as connection:
-            # a write first: it takes the lock, so that what is read next stays true
-            connection.execute(
-                sa.update(releases).where(releases.c.id == release_id).values(metrics=metrics)
-            )
+            _lock(connection)
             others = releases.c.id != release_id
             before = connection.execute(
                 sa.select(releases).where(releases.c.status == "live", others)
             ).first()
-            candidate = connection.execute(
+            chosen = connection.execute(
                 sa.select(releases).where(releases.c.id == release_id)
             ).first()
+            if chosen is None:
+                raise _unknown(release_id)
+            _require_promotable(chosen, before, over)
             connection.execute(
                 sa.update(releases)
                 .where(releases.c.status == "live", others)
@@ -201,20 +181,24 @@ class Registry:
                     status="retired", retired_at=now, reason=f"replaced by release {release_id}"
                 )
             )
+            values: dict[str, Any] = {
+                "status": "live",
+                "promoted_at": now,
+                "retired_at": None,
+                "reason": reason,
+                "parameters": _parameters(chosen, before),
+            }
+            if metrics is not None:
+                values |= {"metrics": metrics, "judged_with": judged_with}
             connection.execute(
-                sa.update(releases)
-                .where(releases.c.id == release_id)
-                .values(
-                    status="live",
-                    promoted_at=now,
-                    retired_at=None,
-                    reason="",
-                    parameters=_parameters(candidate, before),
-                )
+                sa.update(releases).where(releases.c.id == release_id).values(**values)
             )
-        release = self.get(release_id)
-        assert release is not None
-        return release
+            record_event(connection, event, release_id, actor=actor, reason=reason, **details)
+            if hold:
+                put_hold(connection, reason=hold, actor=actor)
+            else:
+                lift_hold(connection, reason=f"release {release_id} went live", actor=actor)
+        return self._got(release_id)
 
     def set_parameters(self, release_id: int, parameters: dict[str, Any]) -> Release:
         """Record what was learned for a release; it replaces what was there.
@@ -230,19 +214,128 @@ class Registry:
             connection.execute(
                 sa.update(releases).where(releases.c.id == release_id).values(parameters=parameters)
             )
-        release = self.get(release_id)
-        if release is None:
-            raise NoRelease(f"There is no release {release_id}.", "See 'ragline releases list'.")
-        return release
+        return self._got(release_id)
 
-    def reject(self, release_id: int, reason: str, metrics: dict[str, Any]) -> None:
+    def reject(
+        self, release_id: int, reason: str, metrics: dict[str, Any], judged_with: str = ""
+    ) -> None:
         """Record why a candidate was not promoted."""
+        self._judge(release_id, "rejected", reason, metrics, judged_with)
+
+    def wait(
+        self, release_id: int, reason: str, metrics: dict[str, Any], judged_with: str = ""
+    ) -> None:
+        """Record that a candidate passed its gates while promotions are held back."""
+        self._judge(release_id, "waiting", reason, metrics, judged_with)
+
+    def _judge(
+        self, release_id: int, event: Kind, reason: str, metrics: dict[str, Any], judged_with: str
+    ) -> None:
+        status = "rejected" if event == "rejected" else "candidate"
+        with self._engine.begin() as connection:
+            changed = connection.execute(
+                sa.update(releases)
+                .where(releases.c.id == release_id, releases.c.status == "candidate")
+                .values(status=status, reason=reason, metrics=metrics, judged_with=judged_with)
+            )
+            if not changed.rowcount:
+                raise ReleaseConflict(
+                    f"Release {release_id} is not a candidate any more: another process decided.",
+                    "See 'ragline releases show' and run the command again.",
+                )
+            record_event(connection, event, release_id, reason=reason)
+
+    def amend(self, release_id: int, event: Kind, *, reason: str, **values: Any) -> Release:
+        """Correct what the registry says of a release's version: after an erasure, or a repair.
+
+        Args:
+            event: ``amended`` or ``repaired``.
+            values: columns and their new values (lance_version, documents, chunks, partitions,
+                manifest_sha256).
+        """
         with self._engine.begin() as connection:
             connection.execute(
-                sa.update(releases)
-                .where(releases.c.id == release_id)
-                .values(status="rejected", reason=reason, metrics=metrics)
+                sa.update(releases).where(releases.c.id == release_id).values(**values)
             )
+            numbers: dict[str, Any] = {
+                name: item for name, item in values.items() if isinstance(item, int)
+            }
+            record_event(connection, event, release_id, reason=reason, **numbers)
+        return self._got(release_id)
+
+    def mark_removed(self, release_id: int, reason: str) -> bool:
+        """Say that a release can no longer be read, before its version goes; whether it was said.
+
+        The live release, and a candidate whose gates have not spoken, are never removed.
+        """
+        now = datetime.now(UTC)
+        removable = sa.or_(
+            releases.c.status.in_(("retired", "rejected")),
+            sa.and_(releases.c.status == "candidate", releases.c.judged_with != ""),
+        )
+        with self._engine.begin() as connection:
+            changed = connection.execute(
+                sa.update(releases)
+                .where(releases.c.id == release_id, releases.c.removed_at.is_(None), removable)
+                .values(removed_at=now)
+            )
+            if changed.rowcount:
+                record_event(connection, "removed", release_id, reason=reason)
+        return changed.rowcount > 0
+
+    def before_live(self) -> Release | None:
+        """The readable release that was live before the present one, which a rollback returns to."""
+        live = self.live()
+        if live is None:
+            return None
+        query = (
+            sa.select(release_events.c.release_id)
+            .where(release_events.c.event.in_(WENT_LIVE))
+            .order_by(release_events.c.id.desc())
+        )
+        with self._engine.connect() as connection:
+            ids = list(connection.execute(query).scalars())
+        for release_id in ids:
+            release = self.get(release_id)
+            # what was rolled back from is no place to go back to
+            if release is not None and release.id < live.id and release.readable:
+                return release
+        return None
+
+    def _got(self, release_id: int) -> Release:
+        release = self.get(release_id)
+        if release is None:
+            raise _unknown(release_id)
+        return release
+
+
+def _lock(connection: sa.Connection) -> None:
+    """Let one writer at a time decide what is live, so that what it reads next stays true."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text("LOCK TABLE releases IN SHARE ROW EXCLUSIVE MODE"))
+    else:
+        # SQLite locks the database at the first write of a transaction
+        connection.execute(sa.update(releases).where(sa.false()).values(reason=""))
+
+
+def _unknown(release_id: int) -> NoRelease:
+    return NoRelease(f"There is no release {release_id}.", "See 'ragline releases list'.")
+
+
+def _require_promotable(
+    chosen: sa.Row[Any], before: sa.Row[Any] | None, over: int | Literal["any"] | None
+) -> None:
+    if chosen.removed_at is not None:
+        raise ReleaseConflict(
+            f"Release {chosen.id} has been removed and cannot go live.",
+            "See 'ragline releases list' for those that can.",
+        )
+    if over != "any" and before is not None and before.id != over:
+        raise ReleaseConflict(
+            f"Release {before.id} went live while release {chosen.id} was being judged against "
+            f"{f'release {over}' if over else 'nothing'}; nothing was changed.",
+            "Run the command again: it will be judged against the live release.",
+        )
 
 
 def _parameters(candidate: sa.Row[Any] | None, before: sa.Row[Any] | None) -> dict[str, Any] | None:
@@ -256,8 +349,7 @@ def _parameters(candidate: sa.Row[Any] | None, before: sa.Row[Any] | None) -> di
 
 def _release(row: sa.Row[Any]) -> Release:
     values = dict(row._mapping)
-    for name in ("created_at", "promoted_at", "retired_at"):
-        moment = values[name]
-        if moment is not None and moment.tzinfo is None:  # SQLite keeps no time zone
-            values[name] = moment.replace(tzinfo=UTC)
+    for name in ("created_at", "promoted_at", "retired_at", "removed_at"):
+        if values[name] is not None:
+            values[name] = utc(values[name])
     return Release(**values)

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from rag_assets.platform.database import SCHEMA_REVISION, current_revision, open_database
 from rag_assets.platform.errors import NoRelease, StorageError
-from rag_assets.releases.registry import Registry, Release, metadata, releases
+from rag_assets.releases.registry import Registry, Release
+from rag_assets.releases.schema import metadata, releases
 from tests.platform.databases import fresh_database
 
 

@@ -28,7 +28,7 @@ from evals.statistics import mean_interval
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import Settings
 from rag_assets.query.log import AnswerRecord
-from rag_assets.releases.registry import releases
+from rag_assets.releases.schema import releases
 
 NOW = datetime(2026, 9, 30, 9, 30, tzinfo=UTC)
 DAYS = 60

@@ -1,0 +1,1 @@
+"""Release diff: what changed between two releases, from documents to measured quality."""

@@ -1,0 +1,1 @@
+"""Replay: yesterday's real questions, asked of a candidate and of the live release."""

@@ -1,0 +1,6 @@
+"""``ragline forget``."""
+
+
+def forget() -> None:
+    """Remove every trace of a document."""
+    raise NotImplementedError

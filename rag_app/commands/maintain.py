@@ -1,0 +1,6 @@
+"""``ragline maintain``."""
+
+
+def maintain() -> None:
+    """Retire old releases and reclaim their space."""
+    raise NotImplementedError

@@ -1,0 +1,6 @@
+"""``ragline releases diff``."""
+
+
+def diff() -> None:
+    """Compare two releases."""
+    raise NotImplementedError

@@ -1,0 +1,6 @@
+"""``ragline verify``."""
+
+
+def verify() -> None:
+    """Compare a release with what it should hold."""
+    raise NotImplementedError
