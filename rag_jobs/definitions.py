@@ -25,6 +25,7 @@ from rag_assets.vector_index.asset import vector_index_asset
 from rag_assets.vector_index.checks import CONTRACT as INDEX_CONTRACT
 
 from .jobs import costs_job, evaluate_answers_job, ingest_job, live_job, promote_job
+from .release_jobs import RELEASE_JOBS
 from .schedules import schedules
 
 CONTRACTS = {
@@ -62,7 +63,14 @@ def build_definitions(platform: Platform) -> dg.Definitions:
             ),
             contract_check("golden_questions", QUESTIONS_CONTRACT, None),
         ],
-        jobs=[ingest_job, promote_job(settings), evaluate_answers_job, live_job, costs_job],
+        jobs=[
+            ingest_job,
+            promote_job(settings),
+            evaluate_answers_job,
+            live_job,
+            costs_job,
+            *RELEASE_JOBS,
+        ],
         schedules=schedules(settings),
         resources={PLATFORM: platform, RAG_QUERY: rag_query_resource(platform)},
         executor=dg.in_process_executor,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rag_assets.encoders import make_encoder
 from rag_assets.platform.platform import Platform
+from rag_assets.releases.history import History
 from rag_assets.releases.registry import Registry, Release
 
 from .pending import STAGES, Pending, ShardPending, find_pending
@@ -40,6 +41,7 @@ class Summary:
         embedded, embedding_cache_hits: distinct texts encoded, and found encoded already.
         release: id of the live release, or None.
         released: whether this ingest promoted it.
+        waiting: why the index as it is has not been released, when promotions are held back.
         seconds: wall time in all and by stage.
         runs: Dagster run ids.
         unavailable: sources that could not be listed, with the reason.
@@ -58,6 +60,7 @@ class Summary:
     embedding_cache_hits: int = 0
     release: int | None = None
     released: bool = False
+    waiting: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
     runs: list[str] = field(default_factory=list)
     unavailable: dict[str, str] = field(default_factory=dict)
@@ -104,6 +107,8 @@ def ingest(
         summary.seconds["find_pending"] = time.perf_counter() - started
         if shards or pending.release_due:
             _run(platform, pending, shards, full, summary)
+        elif pending.release_reason:
+            _describe_verdict(platform, pending, summary)
         _describe_state(platform, pending, summary)
     summary.seconds["total"] = time.perf_counter() - started
     summary.seconds = {name: round(value, 3) for name, value in summary.seconds.items()}
@@ -182,7 +187,9 @@ def _collect(result: "ExecuteInProcessResult", summary: Summary, name: str) -> N
             summary.seconds[stage] = spent + float(facts.get("seconds", 0.0))
             for key in COUNTED:
                 setattr(summary, key, getattr(summary, key) + int(facts.get(key, 0)))
-            summary.released |= stage == "release" and bool(facts["created"]) and result.success
+            if stage == "release" and result.success:
+                summary.released = bool(facts["created"]) and facts["status"] == "live"
+                summary.waiting = facts["reason"] if facts["status"] == "candidate" else ""
     if not result.success:
         summary.failed[name] = _failure(result)
 
@@ -207,6 +214,14 @@ def _failure(result: "ExecuteInProcessResult") -> str:
             if error is not None:
                 return error.message.strip()
     return "the run failed; see it in the Dagster UI ('ragline ui')"
+
+
+def _describe_verdict(platform: Platform, pending: Pending, summary: Summary) -> None:
+    """Nothing is to be done, and yet what readers see is not what the sources say: say why."""
+    if History(platform.database).hold() is not None:
+        summary.waiting = pending.release_reason
+    else:
+        summary.failed["release"] = pending.release_reason
 
 
 def _describe_state(platform: Platform, pending: Pending, summary: Summary) -> None:

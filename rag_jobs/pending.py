@@ -19,6 +19,7 @@ from rag_assets.raw_documents.sources import open_partition, parse_partition, pa
 from rag_assets.raw_documents.stage import manifest_fingerprint
 from rag_assets.releases.candidate import expected_partitions, judging_fingerprint
 from rag_assets.releases.history import History
+from rag_assets.releases.operations import ACCEPTABLE
 from rag_assets.releases.registry import Registry, Release
 from rag_assets.vector_index.configuration import index_fingerprints, index_table_name
 from rag_assets.vector_index.stage import UPSTREAM, upstream_digest
@@ -213,14 +214,23 @@ def _release_due(platform: Platform, live: Release | None, table: str) -> tuple[
     partitions = expected_partitions(platform)
     if live is not None and (live.table_name, live.partitions) == (table, partitions):
         return False, ""
+    hold = History(platform.database).hold()
+    registry = Registry(platform.database)
+    if hold is not None:
+        for release in registry.all():
+            same = (release.table_name, release.partitions) == (table, partitions)
+            if same and release.readable and (release.judged_with or release.promoted_at):
+                why = f"promotions are held back: {hold.reason}"
+                return False, f"the present index is release {release.id}; {why}"
     # only where there is something to judge: a tick that finds nothing must be quick
     from evals.gates.gates import evaluation_gates
 
-    judged_with = judging_fingerprint(platform, evaluation_gates(platform.settings))
-    judged = Registry(platform.database).judged(table, partitions, judged_with)
-    if judged is not None and (judged.status == "rejected" or History(platform.database).hold()):
-        word = "was rejected" if judged.status == "rejected" else "waits"
-        return False, f"the index as it is {word} as release {judged.id}: {judged.reason}"
+    judged_with = judging_fingerprint(platform, live, evaluation_gates(platform.settings))
+    judged = registry.judged(table, partitions, judged_with)
+    # a verdict on quality stays what it is; what was damaged may have been mended since
+    rejected = judged is not None and judged.status == "rejected"
+    if judged is not None and rejected and set(judged.failed_gates) <= set(ACCEPTABLE):
+        return False, f"the present index was rejected as release {judged.id}: {judged.reason}"
     if live is None:
         return True, "there is no release yet"
     if live.table_name != table:

@@ -40,6 +40,11 @@ def ingest(
     for kind, problems in (("unavailable", summary.unavailable), ("failed", summary.failed)):
         for name, reason in problems.items():
             typer.echo(f"{name} {kind}: {reason}", err=True)
+    if summary.waiting:
+        typer.echo(
+            f"Not released: {summary.waiting}. 'ragline releases resume' lets promotions go on.",
+            err=True,
+        )
     if not summary.ok:
         typer.echo("The last release keeps serving.", err=True)
         sys.exit(1)

@@ -80,6 +80,7 @@ def _described(promotion: Promotion, names: Sequence[str]) -> dg.MaterializeResu
             "release": release.id,
             "status": release.status,
             "reason": release.reason or "all gates passed",
+            "promoted": promotion.created and promotion.promoted,
             "created": promotion.created,
             "documents": release.documents,
             "chunks": release.chunks,

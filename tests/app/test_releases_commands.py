@@ -1,0 +1,122 @@
+"""``ragline releases``: what a person does to releases, and what the next ingest makes of it."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.app.commands import Result, ragline
+
+NOTE = "# Note {0}\n\nThe boiler of house {0} is checked in March by the caretaker of house {0}.\n"
+
+
+@pytest.fixture
+def documents(deploy) -> Path:  # type: ignore[no-untyped-def]
+    """Two releases: the second has a document about a roof."""
+    folder: Path = deploy() / "documents"
+    for number in range(4):
+        (folder / f"note-{number}.md").write_text(NOTE.format(number))
+    assert ragline("ingest").code == 0
+    (folder / "roof.md").write_text("# Roof\n\nThe roof of house nine is made of copper.\n")
+    assert ragline("ingest").code == 0
+    return folder
+
+
+def releases() -> dict[int, str]:
+    return {item["id"]: item["status"] for item in ragline("releases", "list", "--json").json}
+
+
+def finds_the_roof() -> bool:
+    hits = ragline("search", "What is the roof made of?", "--json").json["hits"]
+    return any(hit["document_id"] == "docs/roof.md" for hit in hits)
+
+
+def assert_refused(result: Result, *words: str) -> None:
+    assert result.code == 1
+    for word in words:
+        assert word in result.errors
+    assert "Traceback" not in result.errors
+
+
+def test_a_rollback_lasts_until_promotions_are_resumed(documents: Path) -> None:
+    assert finds_the_roof()
+    back = ragline("releases", "rollback", "--reason", "the roof is wrong", "--json")
+    assert (back.code, back.json["id"]) == (0, 1)
+    assert releases() == {1: "live", 2: "retired"}
+    assert not finds_the_roof()
+
+    # the source still says what was rolled back: nothing promotes it again
+    again = ragline("ingest", "--json")
+    assert again.code == 0, again.errors
+    assert "rolled back from release 2 to release 1: the roof is wrong" in again.json["waiting"]
+    (documents / "note-9.md").write_text(NOTE.format(9))
+    assert ragline("ingest", "--json").json["released"] is False
+    assert releases() == {1: "live", 2: "retired", 3: "candidate"}
+    assert ragline("plan", "--json").json["release"]["due"] is False
+
+    assert ragline("releases", "resume", "--json").json == {"held": False, "was_held": True}
+    assert ragline("ingest", "--json").json["released"] is True
+    assert finds_the_roof()
+    events = ragline("releases", "history", "--json").json
+    assert [event["event"] for event in events] == [
+        "promoted", "promoted", "rolled_back", "held", "waiting", "resumed", "promoted",
+    ]  # fmt: skip
+    assert events[2]["reason"] == "the roof is wrong"
+    assert events[2]["actor"]
+
+
+def test_what_waits_can_be_promoted_by_hand(documents: Path) -> None:
+    assert ragline("releases", "hold", "--reason", "release freeze").code == 0
+    (documents / "note-9.md").write_text(NOTE.format(9))
+    waiting = ragline("ingest")
+    assert waiting.code == 0
+    assert "release freeze" in waiting.errors
+    assert "waiting" in ragline("releases", "list").output
+    promoted = ragline("releases", "promote", "3", "--json")
+    assert (promoted.code, promoted.json["status"]) == (0, "live")
+    # it is what the sources say: nothing needs to be held back any more
+    assert ragline("releases", "resume", "--json").json["was_held"] is False
+    assert ragline("ingest", "--json").json["runs"] == []
+
+
+def test_a_rejected_release_is_judged_once_and_accepted_with_a_reason(
+    documents: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAG_GATES__MAX_QUARANTINE_SHARE", "0.1")
+    (documents / "broken.pdf").write_bytes(b"%PDF-1.4 broken")
+    (documents / "pool.md").write_text("# Pool\n\nThe pool opens at seven in the morning.\n")
+    rejected = ragline("ingest", "--json")
+    assert rejected.code == 1
+    assert "quarantine_share" in rejected.json["failed"]["release"]
+    # the same index is not judged twice, and not forgotten either
+    again = ragline("ingest", "--json")
+    assert (again.code, again.json["runs"]) == (1, [])
+    assert "was rejected as release 3" in again.json["failed"]["release"]
+
+    assert_refused(ragline("releases", "promote", "3"), "--accept quarantine_share", "--reason")
+    assert_refused(
+        ragline("releases", "promote", "3", "--accept", "quarantine_share"), "needs a reason"
+    )
+    accept = ("--accept", "quarantine_share", "--reason", "an old scan, nobody needs it")
+    assert ragline("releases", "promote", "3", *accept).code == 0
+    assert releases() == {1: "retired", 2: "retired", 3: "live"}
+    events = ragline("releases", "show", "3", "--json").json["events"]
+    assert events[-1]["details"]["accepted"] == ["quarantine_share"]
+    assert ragline("ingest", "--json").json["runs"] == []
+
+
+def test_another_margin_is_another_judgement(
+    documents: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RAG_GATES__MAX_QUARANTINE_SHARE", "0.1")
+    (documents / "broken.pdf").write_bytes(b"%PDF-1.4 broken")
+    assert ragline("ingest").code == 1
+    monkeypatch.setenv("RAG_GATES__MAX_QUARANTINE_SHARE", "0.5")
+    assert ragline("ingest", "--json").json["released"] is True
+
+
+def test_what_cannot_be_done_is_explained(documents: Path) -> None:
+    assert_refused(ragline("releases", "promote", "9"), "There is no release 9")
+    assert_refused(ragline("releases", "promote", "2"), "is live already")
+    assert_refused(ragline("releases", "rollback", "--to", "2"), "is live already")
+    assert ragline("releases", "rollback").code == 0
+    assert_refused(ragline("releases", "rollback"), "no earlier release")
