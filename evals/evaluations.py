@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.tables import Stamp
 
-Kind = Literal["retrieval", "answer"]
+Kind = Literal["retrieval", "answer", "replay"]
 
 metadata = sa.MetaData()
 evaluations = sa.Table(
@@ -40,7 +40,7 @@ class Evaluation:
     """One evaluation.
 
     Attributes:
-        kind: ``retrieval`` or ``answer``.
+        kind: ``retrieval``, ``answer`` or ``replay``.
         dataset: name of the question set.
         release_id: what was evaluated.
         baseline_release_id: the release that was live then and that it was compared with, or None.
@@ -61,7 +61,7 @@ class Evaluation:
     @property
     def table(self) -> str:
         """The asset whose table, partition ``evaluation_id``, has the rows."""
-        return f"{self.kind}_evaluation"
+        return "replay" if self.kind == "replay" else f"{self.kind}_evaluation"
 
 
 class Evaluations:

@@ -8,6 +8,7 @@ from evals.gates.gates import evaluation_gates
 from evals.golden_questions.asset import golden_questions_asset
 from evals.golden_questions.checks import CONTRACT as QUESTIONS_CONTRACT
 from evals.live.asset import live_faithfulness_asset, query_costs_asset, query_log_asset
+from evals.replay.asset import replay_asset
 from evals.retrieval_evaluation.asset import retrieval_evaluation_asset
 from rag_assets.chunks.asset import chunks_asset
 from rag_assets.chunks.checks import CONTRACT as CHUNKS_CONTRACT
@@ -23,8 +24,11 @@ from rag_assets.raw_documents.checks import CONTRACT as RAW_CONTRACT
 from rag_assets.releases.asset import release_asset
 from rag_assets.vector_index.asset import vector_index_asset
 from rag_assets.vector_index.checks import CONTRACT as INDEX_CONTRACT
+from rag_assets.verification.checks import verified_check
 
-from .jobs import costs_job, evaluate_answers_job, ingest_job, live_job, promote_job
+from .deletions import deletions_check
+from .jobs import costs_job, evaluate_answers_job, ingest_job, live_job, promote_job, verify_job
+from .maintain import maintenance_job
 from .release_jobs import RELEASE_JOBS
 from .schedules import schedules
 
@@ -49,6 +53,7 @@ def build_definitions(platform: Platform) -> dg.Definitions:
             vector_index_asset(settings),
             golden_questions_asset(settings),
             retrieval_evaluation_asset(settings),
+            replay_asset(settings),
             answer_evaluation_asset(settings),
             release_asset(settings, evaluation_gates(settings)),
             query_log_asset(settings),
@@ -62,6 +67,8 @@ def build_definitions(platform: Platform) -> dg.Definitions:
                 for asset, contract in CONTRACTS.items()
             ),
             contract_check("golden_questions", QUESTIONS_CONTRACT, None),
+            verified_check(settings),
+            deletions_check(settings),
         ],
         jobs=[
             ingest_job,
@@ -69,6 +76,8 @@ def build_definitions(platform: Platform) -> dg.Definitions:
             evaluate_answers_job,
             live_job,
             costs_job,
+            verify_job,
+            maintenance_job,
             *RELEASE_JOBS,
         ],
         schedules=schedules(settings),

@@ -6,6 +6,10 @@ import dagster as dg
 
 from rag_assets.platform.settings import Settings
 
+# they look at everything that is kept, which is more than a promotion should wait for
+RELEASE_CHECKS = dg.AssetSelection.checks(
+    *(dg.AssetCheckKey(dg.AssetKey("release"), name) for name in ("verified", "deletions_in_time"))
+)
 INGEST_ASSETS = ("raw_documents", "parsed_documents", "chunks", "embeddings", "vector_index")
 
 ingest_job = dg.define_asset_job(
@@ -27,8 +31,9 @@ def promote_job(settings: Settings) -> Any:
         # not "release": a job and an asset cannot have the same name
         "promote",
         selection=dg.AssetSelection.assets(
-            "golden_questions", "retrieval_evaluation", *answers, "release"
-        ),
+            "golden_questions", "retrieval_evaluation", "replay", *answers, "release"
+        )
+        - RELEASE_CHECKS,
         description="Evaluate the candidate index, judge it by its gates, promote it if they pass.",
         executor_def=dg.in_process_executor,
     )
@@ -54,5 +59,12 @@ costs_job = dg.define_asset_job(
     "costs",
     selection=dg.AssetSelection.assets("query_log", "query_costs", "evaluation_dashboard"),
     description="Add up what a day's real queries cost, renew the dashboard.",
+    executor_def=dg.in_process_executor,
+)
+
+verify_job = dg.define_asset_job(
+    "verify",
+    selection=RELEASE_CHECKS,
+    description="Compare the live release with what it should hold, look for overdue deletions.",
     executor_def=dg.in_process_executor,
 )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rag_assets.embeddings.transform import embeddings_fingerprint
 from rag_assets.encoders import Encoder, make_encoder
+from rag_assets.erasure.requests import ErasureRequests
 from rag_assets.platform.errors import ConfigurationError, SourceChanged, SourceUnavailable
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.tables import Stamp
@@ -115,8 +116,9 @@ def find_pending(platform: Platform, source: str | None = None) -> Pending:
         if source is None or parse_partition(name)[0] == source
     ]
     stamps = {name: _stamps(platform, name) for name in chosen}
+    forbidden = ErasureRequests(platform.database).forbidden()
     shards = tuple(
-        _shard(platform, name, stamps[name], fingerprints, encoder, name in retired)
+        _shard(platform, name, stamps[name], fingerprints, encoder, name in retired, forbidden)
         for name in chosen
     )
     live = Registry(platform.database).live()
@@ -135,12 +137,13 @@ def _shard(
     fingerprints: dict[str, str],
     encoder: Encoder,
     retired: bool,
+    forbidden: frozenset[str],
 ) -> ShardPending:
     previous = platform.tables.read("raw_documents", partition, RAW_DOCUMENTS)
     try:
         counts = pending_changes(
             previous,
-            open_partition(platform.settings, partition),
+            open_partition(platform.settings, partition, forbidden),
             max_bytes=int(platform.settings.parsing.max_file_mb * 1_000_000),
         )
     except (SourceUnavailable, SourceChanged) as error:

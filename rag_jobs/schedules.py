@@ -1,4 +1,4 @@
-"""Schedules: answers every night, real answers every hour, costs every day; times are UTC.
+"""Schedules: answers and checks every night, real answers every hour, maintenance every week; UTC.
 
 A tick that has nothing to do says why. A day is requested again only when there is something new:
 Dagster tells ticks apart, not what they ask for, so the run keys of earlier runs are looked up here.
@@ -25,9 +25,26 @@ NO_LOG = "query.log is off: questions are not recorded"
 def schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
     """Every schedule of a deployment; all of them run unless somebody stops them."""
     return [
-        _nightly_answers(settings.evaluation.answers_cron),
+        _whenever_released(
+            settings.evaluation.answers_cron,
+            "nightly_answer_evaluation",
+            "evaluate_answers",
+            "Answers the golden questions from the live release and judges the answers.",
+        ),
         _hourly_faithfulness(settings.evaluation.live_cron, date_of(settings)),
         _daily_costs(settings.evaluation.costs_cron, date_of(settings)),
+        _whenever_released(
+            settings.releases.verify_cron,
+            "nightly_verification",
+            "verify",
+            "Compares the live release with what it should hold, and looks for overdue deletions.",
+        ),
+        _whenever_released(
+            settings.releases.maintenance_cron,
+            "weekly_maintenance",
+            "maintenance",
+            "Retires old releases and reclaims their space.",
+        ),
     ]
 
 
@@ -36,21 +53,25 @@ def date_of(settings: Settings) -> date:
     return date.fromisoformat(settings.evaluation.first_day)
 
 
-def _nightly_answers(cron: str) -> dg.ScheduleDefinition:
+def _whenever_released(
+    cron: str, name: str, job_name: str, description: str
+) -> dg.ScheduleDefinition:
+    """A schedule of a job that needs nothing but a release."""
+
     @dg.schedule(
         cron,
-        name="nightly_answer_evaluation",
-        job_name="evaluate_answers",
+        name=name,
+        job_name=job_name,
         execution_timezone="UTC",
         default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Answers the golden questions from the live release and judges the answers.",
+        description=description,
     )
     def schedule(
         context: dg.ScheduleEvaluationContext, platform: dg.ResourceParam[Platform]
     ) -> dg.RunRequest | dg.SkipReason:
         if Registry(platform.database).live() is None:
             return dg.SkipReason(NO_RELEASE)
-        return dg.RunRequest(run_key=f"answers:{_now(context).isoformat()}")
+        return dg.RunRequest(run_key=f"{name}:{_now(context).isoformat()}")
 
     return schedule
 

@@ -6,12 +6,18 @@ from typing import Any
 
 import polars as pl
 
+from rag_assets.erasure.requests import ErasureRequests
 from rag_assets.parsed_documents.schema import PARSED_DOCUMENTS
 from rag_assets.platform.errors import SourceChanged, SourceUnavailable
 from rag_assets.platform.platform import Platform
 from rag_assets.raw_documents.manifest import scan_changes
 from rag_assets.raw_documents.schema import RAW_DOCUMENTS
-from rag_assets.raw_documents.sources import open_partition, parse_partition, partition_keys
+from rag_assets.raw_documents.sources import (
+    SourcePartition,
+    open_partition,
+    parse_partition,
+    partition_keys,
+)
 from rag_assets.releases.registry import Registry, Release
 
 STATES = ("indexed", "empty", "quarantined", "pending")
@@ -30,7 +36,8 @@ def status_of(platform: Platform) -> dict[str, Any]:
         ``documents`` (the four states and ``total``), ``chunks`` and ``release`` of the live
         release, ``sources`` (per source: states, errors by kind), ``quarantine`` (one entry per
         quarantined document, with its typed reason), ``unavailable`` (sources that cannot be
-        listed; their documents are counted as the last manifest has them).
+        listed; their documents are counted as the last manifest has them), ``forgotten`` (how many
+        documents the sources list that had to be forgotten; they are in none of the states).
     """
     live = Registry(platform.database).live()
     served = _served(platform, live)
@@ -38,9 +45,13 @@ def status_of(platform: Platform) -> dict[str, Any]:
     errors: dict[str, Counter[str]] = {name: Counter() for name in platform.settings.sources}
     quarantine: list[dict[str, Any]] = []
     unavailable: dict[str, str] = {}
+    forbidden = ErasureRequests(platform.database).forbidden()
+    forgotten = 0
     for partition in partition_keys(platform.settings):
         source = parse_partition(partition)[0]
-        states, reason = _partition_states(platform, partition, served)
+        shard = open_partition(platform.settings, partition, forbidden)
+        states, reason = _partition_states(platform, shard, served)
+        forgotten += len(shard.forgotten)
         if reason:
             unavailable[source] = reason
         sources[source].update(states["state"])
@@ -59,6 +70,7 @@ def status_of(platform: Platform) -> dict[str, Any]:
         },
         "quarantine": sorted(quarantine, key=lambda item: item["document_id"]),
         "unavailable": unavailable,
+        "forgotten": forgotten,
     }
 
 
@@ -85,12 +97,13 @@ def _served(platform: Platform, live: Release | None) -> pl.DataFrame:
 
 
 def _partition_states(
-    platform: Platform, partition: str, served: pl.DataFrame
+    platform: Platform, shard: SourcePartition, served: pl.DataFrame
 ) -> tuple[pl.DataFrame, str]:
+    partition = shard.key
     raw = platform.tables.read("raw_documents", partition, RAW_DOCUMENTS)
     parsed = platform.tables.read("parsed_documents", partition, PARSED_DOCUMENTS)
     try:
-        changes = scan_changes(raw, open_partition(platform.settings, partition))
+        changes = scan_changes(raw, shard)
         pending, gone, reason = changes.added | changes.changed, changes.deleted, ""
     except (SourceUnavailable, SourceChanged) as error:
         pending, gone, reason = frozenset(), frozenset(), str(error)

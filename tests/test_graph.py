@@ -19,8 +19,9 @@ GRAPH = {
     "vector_index": {"raw_documents", "parsed_documents", "chunks", "embeddings"},
     "golden_questions": {"raw_documents", "parsed_documents"},
     "retrieval_evaluation": {"golden_questions", "vector_index"},
+    "replay": {"vector_index", "retrieval_evaluation"},
     "answer_evaluation": {"golden_questions", "retrieval_evaluation"},
-    "release": {"vector_index", "retrieval_evaluation", "answer_evaluation"},
+    "release": {"vector_index", "retrieval_evaluation", "replay", "answer_evaluation"},
     "query_log": set(),
     "live_faithfulness": {"query_log"},
     "query_costs": {"query_log", "live_faithfulness"},
@@ -36,7 +37,13 @@ GRAPH = {
 GROUPS = (
     dict.fromkeys(INGEST, "ingest")
     | dict.fromkeys(
-        ["golden_questions", "retrieval_evaluation", "answer_evaluation", "evaluation_dashboard"],
+        [
+            "golden_questions",
+            "retrieval_evaluation",
+            "replay",
+            "answer_evaluation",
+            "evaluation_dashboard",
+        ],
         "evaluation",
     )
     | dict.fromkeys(["query_log", "live_faithfulness", "query_costs"], "live")
@@ -50,6 +57,7 @@ KINDS = {
     "vector_index": {"lancedb"},
     "golden_questions": {"polars"},
     "retrieval_evaluation": {"lancedb"},
+    "replay": {"lancedb"},
     "answer_evaluation": {"ragas", "deepeval"},
     "release": {"lancedb"},
     "query_log": {"sqlalchemy"},
@@ -69,20 +77,32 @@ CHECKS = {key: {"contract"} for key in INGEST} | {
         "retrieval_quality",
         "acl_leak",
         "answer_quality",
+        "replay",
+        "verified",
+        "deletions_in_time",
     },
     "live_faithfulness": {"coverage"},
 }
 JOBS = {
     "ingest": set(INGEST),
-    "promote": {"golden_questions", "retrieval_evaluation", "release"},
+    "promote": {"golden_questions", "retrieval_evaluation", "replay", "release"},
     "evaluate_answers": {"golden_questions", "answer_evaluation", "evaluation_dashboard"},
     "live": {"query_log", "live_faithfulness"},
     "costs": {"query_log", "query_costs", "evaluation_dashboard"},
+    "verify": set(),
+    "maintenance": set(),
+    "promote_release": set(),
+    "roll_back": set(),
+    "resume_promotions": set(),
 }
+# what a promotion does not wait for
+AFTERWARDS = {"verified", "deletions_in_time"}
 SCHEDULES = {
     "nightly_answer_evaluation": ("0 3 * * *", "evaluate_answers"),
     "hourly_live_faithfulness": ("15 * * * *", "live"),
     "daily_query_costs": ("30 0 * * *", "costs"),
+    "nightly_verification": ("45 3 * * *", "verify"),
+    "weekly_maintenance": ("0 4 * * 0", "maintenance"),
 }
 
 
@@ -143,6 +163,15 @@ def test_jobs(definitions: dg.Definitions) -> None:
         if not job.name.startswith("__")
     }
     assert found == JOBS
+
+
+def test_a_promotion_waits_for_no_check_of_everything(definitions: dg.Definitions) -> None:
+    def checks(job: str) -> set[str]:
+        keys = definitions.resolve_job_def(job).asset_layer.asset_graph.asset_check_keys
+        return {key.name for key in keys if key.asset_key == dg.AssetKey("release")}
+
+    assert checks("promote") == CHECKS["release"] - AFTERWARDS
+    assert checks("verify") == AFTERWARDS
 
 
 def test_answers_are_evaluated_before_every_promotion_where_they_are_gated() -> None:

@@ -106,7 +106,10 @@ def results_table(found: Sequence[Evaluation]) -> str:
 
 
 def worst_answers(rows: Mapping[str, pl.DataFrame], most: int = WORST) -> str:
-    """The answers with the lowest scores, those that an error ended first, as Markdown."""
+    """The questions whose answers have the lowest scores, those that an error ended first, as Markdown.
+
+    No answers and no references: they say what documents say, and Dagster keeps what it is shown.
+    """
     named = [frame.with_columns(dataset=pl.lit(name)) for name, frame in rows.items()]
     ranked = (
         pl.concat(named)
@@ -115,9 +118,10 @@ def worst_answers(rows: Mapping[str, pl.DataFrame], most: int = WORST) -> str:
         .sort("quality", "dataset", "question_id")
         .head(most)
     )
-    lines = ["| set | question | answer | reference | why |", "|---|---|---|---|---|"]
+    lines = ["| set | id | question | cited | why |", "|---|---|---|---|---|"]
     for row in ranked.iter_rows(named=True):
-        texts = (row["dataset"], row["question"], row["answer"], row["reference"], _why(row))
+        cited = ", ".join(row["cited"] or [])
+        texts = (row["dataset"], row["question_id"], row["question"], cited, _why(row))
         lines.append(f"| {' | '.join(cell(text or '–') for text in texts)} |")
     return "\n".join(lines)
 
@@ -142,7 +146,7 @@ def cell(text: str) -> str:
 
 def _why(row: Mapping[str, Any]) -> str:
     if row["error"]:
-        return str(row["error"])
+        return str(row["error"]).partition(":")[0]  # a message may repeat what it failed on
     if row["abstention"] == 0.0:
         return "refused, although there is an answer" if row["abstained"] else "should have refused"
     scores = sorted((row[name], name) for name in SCORES if row[name] is not None)

@@ -18,9 +18,10 @@ from rag_assets.releases.registry import Candidate
 
 from .acl_leak import acl_leak
 from .answer_quality import Answered, answer_quality
+from .replay import replay_gate
 from .retrieval_quality import Evaluated, retrieval_quality
 
-DEPS = ("retrieval_evaluation", "answer_evaluation")
+DEPS = ("retrieval_evaluation", "answer_evaluation", "replay")
 
 
 def evaluation_gates(settings: Settings) -> FurtherGates:
@@ -60,10 +61,15 @@ def _described(settings: GateSettings) -> dict[str, str]:
     """What each gate says, with the margins that the deployment has."""
     retrieval = f"Golden questions lose at most {settings.retrieval_margin:g}, or within chance."
     answers = f"Answers lose at most {settings.answer_margin:g}, or within chance."
+    replay = (
+        f"Real questions find what they found: mean overlap at least {settings.replay_overlap:g}."
+    )
+    effect = {"warn": " It only warns.", "off": " Off."}
     return {
         "retrieval_quality": retrieval,
         "acl_leak": "Nothing reaches anybody who may not read it.",
         "answer_quality": answers if settings.answers else f"{answers} Off: it only warns.",
+        "replay": replay + effect.get(settings.replay, ""),
     }
 
 
@@ -74,6 +80,7 @@ def judge_evaluations(platform: Platform, candidate: Candidate) -> list[Gate]:
         _retrieval(platform, candidate, questions),
         acl_leak(platform, candidate, questions),
         _answers(platform, candidate, questions),
+        replay_gate(platform, candidate),
     ]
 
 

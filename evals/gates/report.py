@@ -1,4 +1,9 @@
-"""What people read when they ask why a gate spoke as it did: Markdown for the asset check."""
+"""What people read when they ask why a gate spoke as it did: Markdown for the asset check.
+
+Dagster keeps it for as long as it keeps events, and a document must be able to be forgotten. So it
+says where things are, never what a document says: known items, which are made of a document's own
+words, are named by their documents, and answers, which quote, by their lengths and citations.
+"""
 
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
@@ -62,7 +67,7 @@ def retrieval_report(tests: Sequence[MarginTest], tags: Sequence[MarginTest]) ->
 
 
 def answer_report(tests: Sequence[MarginTest], notes: Sequence[str] = ()) -> str:
-    """The same for ``ANSWER_RESULTS``: old and new answer instead of rankings."""
+    """The same for ``ANSWER_RESULTS``: how both releases answered instead of rankings."""
     parts = [numbers_table(tests), *(escaped(note) for note in notes)]
     return "\n\n".join([*parts, *_worse(tests, _answers), *_better(tests)])
 
@@ -98,7 +103,7 @@ def _worse(tests: Sequence[MarginTest], details: Any) -> list[str]:
     parts = [f"### {_count(len(changes))} got worse{rest}"]
     for number, (test, row) in enumerate(shown, start=1):
         parts += [
-            f"**{number}. {escaped(row['question'])}**",
+            f"**{number}. {_asked(row)}**",
             _change(test, row) + _evidence(row),
             details(row),
         ]
@@ -109,10 +114,7 @@ def _better(tests: Sequence[MarginTest]) -> list[str]:
     changes = _changes(tests, "better")
     if not changes:
         return []
-    lines = [
-        f"- {escaped(row['question'])}: {_change(test, row)}"
-        for test, row in changes[:BETTER_SHOWN]
-    ]
+    lines = [f"- {_asked(row)}: {_change(test, row)}" for test, row in changes[:BETTER_SHOWN]]
     if len(changes) > BETTER_SHOWN:
         lines.append(f"- and {len(changes) - BETTER_SHOWN} more")
     return [f"### {_count(len(changes))} got better", "\n".join(lines)]
@@ -129,10 +131,22 @@ def _change(test: MarginTest, row: Mapping[str, Any]) -> str:
     return f"{test.label} {float(before):.3f} → {float(now):.3f} ({where})"
 
 
+def _asked(row: Mapping[str, Any]) -> str:
+    """A person's question as it was asked; a known item by the documents it is made of."""
+    if row["origin"] == "known_item":
+        return f"known item of {_documents(row)}" if _documents(row) else "known item"
+    return escaped(row["question"])
+
+
 def _evidence(row: Mapping[str, Any]) -> str:
-    note = row.get("evidence_note") or ""
+    """The state of the evidence, without what was looked for."""
     state = escaped(row["evidence"] or "")
-    return f"; evidence {state}" + (f": {escaped(note)}" if note else "")
+    changed = state not in ("", "current", "none")
+    return f"; evidence {state}" + (f" in {_documents(row)}" if changed and _documents(row) else "")
+
+
+def _documents(row: Mapping[str, Any]) -> str:
+    return ", ".join(map(escaped, row.get("relevant") or []))
 
 
 def _rankings(row: Mapping[str, Any]) -> str:
@@ -164,7 +178,11 @@ def _answers(row: Mapping[str, Any]) -> str:
 
 
 def _answer(row: Mapping[str, Any], prefix: str) -> str:
-    return "(abstained)" if row[f"{prefix}abstained"] else escaped(row[f"{prefix}answer"] or "")
+    """That there is an answer, and how long it is."""
+    words = len((row[f"{prefix}answer"] or "").split())
+    if row[f"{prefix}abstained"]:
+        return "(abstained)"
+    return "1 word" if words == 1 else f"{words} words"
 
 
 def tags_of(rows: pl.DataFrame) -> list[str]:

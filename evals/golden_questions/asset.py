@@ -73,7 +73,7 @@ def question_metadata(questions: pl.DataFrame) -> dict[str, dg.MetadataValue | i
         for value in values:
             counts[f"{prefix}/{value}"] = questions.filter(pl.col(column) == value).height
     samples = [group.head(SHOWN) for _, group in questions.group_by("dataset", maintain_order=True)]
-    shown = pl.concat([questions.clear(), *samples]).select(PREVIEW)
+    shown = named_by_place(pl.concat([questions.clear(), *samples])).select(PREVIEW)
     return {
         **counts,
         "version": questions_version(questions)[:12],
@@ -98,14 +98,30 @@ def evidence_check(questions: pl.DataFrame) -> dg.AssetCheckResult:
 
 
 def flagged_table(questions: pl.DataFrame) -> str:
-    """The flagged questions as a Markdown table."""
-    found = flagged(questions)
+    """The flagged questions as a Markdown table; what their documents say stays out of it."""
+    found = named_by_place(flagged(questions))
     if found.is_empty():
         return "All evidence is current."
-    columns = ["dataset", "question_id", "question", "evidence", "evidence_note"]
-    rows = [" | ".join(map(_cell, row)) for row in found.select(columns).rows()]
-    head = ["set | id | question | evidence | what was not found", " | ".join(["---"] * 5)]
+    documents = pl.col("relevant").list.eval(pl.element().struct.field("document_id"))
+    named = found.with_columns(documents=documents.list.unique(maintain_order=True).list.join(", "))
+    columns = ["dataset", "question_id", "question", "evidence", "documents"]
+    rows = [" | ".join(map(_cell, row)) for row in named.select(columns).rows()]
+    head = ["set | id | question | evidence | documents", " | ".join(["---"] * 5)]
     return "\n".join(f"| {line} |" for line in [*head, *rows])
+
+
+def named_by_place(questions: pl.DataFrame) -> pl.DataFrame:
+    """Questions made of a document's words named by their documents; those of people as they are.
+
+    Dagster keeps what it is shown; a document must be able to be forgotten.
+
+    Args:
+        questions: ``RESOLVED_QUESTIONS``.
+    """
+    documents = pl.col("relevant").list.eval(pl.element().struct.field("document_id"))
+    place = pl.concat_str(pl.lit("known item of "), documents.list.unique().list.join(", "))
+    known = pl.col("origin") == "known_item"
+    return questions.with_columns(question=pl.when(known).then(place).otherwise(pl.col("question")))
 
 
 def _cell(value: str) -> str:

@@ -100,7 +100,8 @@ def _find(
         elif quote is not None:
             span = texts[document].find(quote)
             if span is None:
-                missing.append(f"{document} does not say: {quote}")
+                # records outlive documents: they never repeat what a document said
+                missing.append(f"{document} does not say what is quoted from it")
             else:
                 spans.setdefault(document, []).append(span)
     return missing, spans

@@ -7,7 +7,7 @@ from typing import Literal
 import polars as pl
 
 from evals.evaluations import Evaluations
-from rag_assets.platform.errors import ConfigurationError, IndexUnavailable
+from rag_assets.platform.errors import ConfigurationError, EncoderError, IndexUnavailable
 from rag_assets.platform.platform import Platform
 from rag_assets.query.access import Caller
 from rag_assets.query.engine import QueryEngine
@@ -53,8 +53,8 @@ def find_baseline(
 ) -> Baseline:
     """Ask the live release the same questions, with its own parameters.
 
-    Where it cannot be asked, because the settings name another encoder or its files are gone, what
-    its last evaluations found for the same questions takes the place.
+    It is asked with the encoder that made it. Where that cannot be had any more, or its files are
+    gone, what its last evaluations found for the same questions takes the place.
 
     Args:
         questions: as of ``sample_questions``.
@@ -72,7 +72,7 @@ def find_baseline(
         return Baseline(None, None, why, FOUND.to_frame())
     try:
         engine = open_engine(live.id)
-    except (ConfigurationError, IndexUnavailable) as error:
+    except (ConfigurationError, EncoderError, IndexUnavailable) as error:
         return _stored(platform, live, questions, error.message)
     rows = _asked(platform, engine, questions, callers, progress)
     return Baseline(live.id, "asked", f"release {live.id} was asked the same", rows)

@@ -177,7 +177,7 @@ def _learn(
             run = replace(run, rerank_scores=scores_of_hits(run.retrievals))
         return engine, run, present, f"defaults: {error.message}"
     Registry(work.platform.database).set_parameters(release.id, learned.to_dict())
-    # an engine that is pinned keeps what it was opened with: its searches are timed later
+    # an open engine looks for new parameters only now and then, and its searches are timed next
     return work.open_engine(release.id), run, effective(learned, query), teaching.why
 
 

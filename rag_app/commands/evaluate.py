@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rag_app.commands.query import AsOf, asked_release
 from rag_app.output import AsJson, Groups, print_json
 from rag_app.progress import counting_bars
 
@@ -68,6 +69,7 @@ def evaluate(
     release: Annotated[
         int, typer.Option("--release", help="Evaluate this release; default the live one.")
     ] = 0,
+    as_of: AsOf = "",
     least: Annotated[
         list[str] | None,
         typer.Option("--min", help="Exit with code 3 below this, e.g. ndcg@10=0.7; repeatable."),
@@ -93,15 +95,16 @@ def evaluate(
     thresholds = parse_thresholds(least or [], k)
     platform = Platform.load()
     rerankers = _tried(try_rerankers or [], platform.settings.query, learn=learn)
-    if record and release:
-        require_no_candidate(platform, release)
+    release_id = asked_release(platform, release, as_of)
+    if record and release_id:
+        require_no_candidate(platform, release_id)
     name, chosen = _question_set(platform, dataset)
     questions = load_questions(
         Path(chosen.path),
         source or chosen.source or _only_source(platform),
         split or chosen.split or None,
     )
-    engine = pinned_engine(platform, release or None)
+    engine = pinned_engine(platform, release_id)
     caller = Caller.of(groups.split(","), authenticated=platform.settings.auth.enabled)
     with counting_bars(enabled=not as_json) as progress:
         evaluation = run(

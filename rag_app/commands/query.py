@@ -1,7 +1,8 @@
 """``ragline ask`` and ``ragline search``."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,9 +11,20 @@ from rag_app.output import AsJson, Groups, print_json, print_passage
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from rag_assets.platform.platform import Platform
+    from rag_assets.query.access import Caller
     from rag_assets.query.answer import Answer, Citation
+    from rag_assets.query.engine import QueryEngine
 
 Release = Annotated[int, typer.Option("--release", help="Ask this release; default the live one.")]
+AsOf = Annotated[
+    str,
+    typer.Option(
+        "--as-of",
+        help="The release that was live then: 2026-11-20 (the end of that day, UTC), "
+        "2026-11-20T14:30+01:00, yesterday, '3 days ago', '2 hours ago'.",
+    ),
+]
 Filter = Annotated[
     str,
     typer.Option(
@@ -32,17 +44,23 @@ def search(
     ] = False,
     groups: Groups = "",
     release: Release = 0,
+    as_of: AsOf = "",
     as_json: AsJson = False,
 ) -> None:
     """Find passages, or documents, in the released index."""
-    engine, caller = _engine(groups, release)
+    from rag_assets.query.engine import PASSAGES_PER_DOCUMENT
+    from rag_assets.query.retrieval.documents import best_passages
+
+    engine, caller = _engine(groups, release, as_of)
+    depth = limit * PASSAGES_PER_DOCUMENT if documents else limit
+    retrieval = engine.retrieve(query, caller, limit=depth, filter=filter)
+    hits = retrieval.hits
     if documents:
-        found = engine.search_documents(query, caller, limit, filter=filter)
-        hits = [document.hit for document in found]
-    else:
-        hits = engine.search(query, caller, limit, filter=filter)
+        hits = [document.hit for document in best_passages(hits)[:limit]]
+    # of the release that was searched: another one may be live by now
+    searched = engine.release_info(retrieval.snapshot)
     if as_json:
-        print_json({"release": engine.release_info(), "hits": [hit.to_dict() for hit in hits]})
+        print_json({"release": searched, "hits": [hit.to_dict() for hit in hits]})
         return
     for number, hit in enumerate(hits, start=1):
         place = hit.document_id + (f", page {hit.page_first}" if hit.page_first else "")
@@ -51,13 +69,14 @@ def search(
         text = text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
         print_passage(f"{number}. {hit.title}", f"{place}  {section}  {hit.score:.2f}", text)
     what = "documents" if documents else "passages"
-    typer.echo(f"{len(hits)} {what} from release {engine.release_info()['id']}")
+    typer.echo(f"{len(hits)} {what} from {_named(searched)}")
 
 
 def ask(
     question: Annotated[str, typer.Argument(help="A question.")],
     groups: Groups = "",
     release: Release = 0,
+    as_of: AsOf = "",
     limit: Annotated[int, typer.Option("--limit", min=1, max=100, help="Passages to read.")] = 10,
     filter: Filter = "",
     task: Annotated[str, typer.Option("--task", help="Prompt template; default query.task.")] = "",
@@ -75,7 +94,7 @@ def ask(
     from rag_assets.query.answer import Answer
     from rag_assets.query.answering import Reset, Token
 
-    engine, caller = _engine(groups, release)
+    engine, caller = _engine(groups, release, as_of)
     console = Console(highlight=False)
     events = engine.stream(question, caller, limit, filter=filter, task=task, answerer=answerer)
     for event in events:
@@ -106,7 +125,7 @@ def _print_answer(console: "Console", answer: "Answer", *, streamed: bool) -> No
     for citation in answer.closest:
         quote = " ".join(citation.quote.split())
         console.print(Text(f"  {_place(citation)}: {quote[:SHOWN]}", style="dim"))
-    facts = [f"release {answer.release['id']}", answer.answerer, f"answer {answer.answer_id}"]
+    facts = [_named(answer.release), answer.answerer, f"answer {answer.answer_id}"]
     if answer.confidence is not None:
         facts.append(f"confidence {answer.confidence:.0%}")
     if answer.usage.cost_usd:
@@ -122,13 +141,36 @@ def _place(citation: "Citation") -> str:
     return f"{citation.title} — {citation.document_id}{page}{copies}"
 
 
-def _engine(groups: str, release: int):  # type: ignore[no-untyped-def]
+def _named(release: dict[str, Any]) -> str:
+    from rag_assets.releases.time_travel import shown
+
+    return f"release {release['id']} of {shown(datetime.fromisoformat(release['created_at']))}"
+
+
+def asked_release(platform: "Platform", release: int, as_of: str) -> int | None:
+    """The release that the options ``--release`` and ``--as-of`` name; None: the live one.
+
+    Raises:
+        InvalidQuestion: both are given, or the moment is none or in the future.
+        NoRelease: nothing was live then, or it has been removed.
+    """
+    from rag_assets.platform.errors import InvalidQuestion
+    from rag_assets.releases.time_travel import parse_moment, release_as_of
+
+    if release and as_of:
+        raise InvalidQuestion("--release and --as-of both name a release.", "Give one of the two.")
+    if not as_of:
+        return release or None
+    return release_as_of(platform, parse_moment(as_of, datetime.now(UTC))).id
+
+
+def _engine(groups: str, release: int, as_of: str) -> "tuple[QueryEngine, Caller]":
     from rag_assets.platform.platform import Platform
     from rag_assets.query.access import Caller
     from rag_assets.query.engine import QueryEngine
 
     platform = Platform.load()
-    engine = QueryEngine(platform, release or None)
+    engine = QueryEngine(platform, asked_release(platform, release, as_of))
     engine.warm_up()
     caller = Caller.of(groups.split(","), authenticated=platform.settings.auth.enabled)
     return engine, caller

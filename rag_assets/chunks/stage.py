@@ -56,5 +56,6 @@ def run_chunks(run: StageRun) -> StageOutcome:
         "seconds": round(time.perf_counter() - started, 3),
     }
     stamp = run.stamp(chunks_digest(update.frame), upstream.digest, own, **facts)
-    preview = ["chunk_id", "document_id", "ordinal", "heading_path", "token_count", "text"]
+    # no text: events are kept longer than documents may be
+    preview = ["chunk_id", "document_id", "ordinal", "heading_path", "token_count"]
     return write_table(run, ASSET, update.frame, previous, stamp, preview=preview)

@@ -11,6 +11,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
 POLL_SECONDS = 0.2
+# what this thread holds in databases: it may hold a lock twice, as it may a file lock
+HELD: ContextVar[frozenset[tuple[str, str]]] = ContextVar("HELD", default=frozenset())
 
 
 def lock_folder(engine: "Engine", state_path: Path) -> Path:
@@ -44,7 +47,8 @@ def exclusive_in_database(
     Raises:
         AlreadyRunning: a process on some machine holds the lock.
     """
-    if engine.dialect.name != "postgresql":
+    held = str(engine.url), name
+    if engine.dialect.name != "postgresql" or held in HELD.get():
         yield
         return
     from sqlalchemy import text
@@ -66,7 +70,11 @@ def exclusive_in_database(
             connection.execute(
                 text("SELECT set_config('application_name', :note, false)"), {"note": note[:63]}
             )
-            yield
+            token = HELD.set(HELD.get() | {held})
+            try:
+                yield
+            finally:
+                HELD.reset(token)
         finally:
             with suppress(SQLAlchemyError):  # a lost connection has lost the lock already
                 connection.execute(text("SELECT set_config('application_name', '', false)"))

@@ -148,6 +148,12 @@ class ReleaseSettings(_Section):
     erase_within_days: float = Field(
         default=30.0, ge=0, description="Deleted documents must have left every trace by then."
     )
+    verify_cron: str = Field(
+        default="45 3 * * *", description="When the live release and its deletions are checked."
+    )
+    maintenance_cron: str = Field(
+        default="0 4 * * 0", description="When old releases are retired; UTC."
+    )
 
 
 class QuestionSetSettings(_Section):

@@ -7,7 +7,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from rag_assets.encoders import Encoder
 from rag_assets.platform.errors import InvalidQuestion, RaglineError
@@ -16,6 +16,7 @@ from rag_assets.platform.platform import Platform
 from .access import Caller
 from .answer import Answer, Hit, Passage, Usage
 from .answerers.base import Answerer, AnswererError, AnswerRequest, Draft, Token
+from .answerers.extractive import ExtractiveAnswerer
 from .answerers.no_answer import says_no_answer
 from .context.build import build_context
 from .cost import cost_usd, measured_tokens_per_second
@@ -24,6 +25,7 @@ from .evidence.abstention import probability
 from .evidence.citations import Checked, check_citations
 from .evidence.closest import closest
 from .evidence.features import features
+from .evidence.vectors import RememberedVectors
 from .log import AnswerLog, AnswerRecord
 from .retrieval.retrieve import Retrieval
 from .retrieval.search import hits_of
@@ -68,13 +70,20 @@ class _Written:
     checked: Checked
 
 
+@dataclass(frozen=True)
+class _Reading:
+    """Compares and quotes sentences of the releases that one encoder made."""
+
+    sentences: Encoder
+    extractive: Answerer
+
+
 class Answering:
     """Turns what a search found into an answer.
 
     Args:
         platform: settings and database.
-        encoder: compares sentences.
-        answerers: by name; ``extractive`` always, ``llm`` where one is configured.
+        llm: where one is configured; else sentences are quoted.
         degradations: counts what failed.
         log: where answers are recorded.
     """
@@ -82,15 +91,14 @@ class Answering:
     def __init__(
         self,
         platform: Platform,
-        encoder: Encoder,
-        answerers: Mapping[str, Answerer],
+        llm: Answerer | None,
         degradations: Degradations,
         log: AnswerLog,
     ) -> None:
         self._platform = platform
         self._settings = platform.settings.query
-        self._encoder = encoder
-        self._answerers = answerers
+        self._llm = llm
+        self._readings: dict[str, _Reading] = {}
         self._degradations = degradations
         self._log = log
         self._measured = 0.0
@@ -98,7 +106,8 @@ class Answering:
 
     def evidence(self, retrieval: Retrieval) -> dict[str, float]:
         """The features from which a release's model judges whether it can answer."""
-        return features(retrieval.question, retrieval.vector, retrieval.hits, self._encoder)
+        sentences = self._reading(retrieval).sentences
+        return features(retrieval.question, retrieval.vector, retrieval.hits, sentences)
 
     def order(self, answerer: str) -> list[str]:
         """Which answerers to try, in order.
@@ -111,12 +120,12 @@ class Answering:
             raise InvalidQuestion(
                 f"There is no answerer '{wanted}'.", "Choose auto, extractive or llm."
             )
-        if wanted == "llm" and "llm" not in self._answerers:
+        if wanted == "llm" and self._llm is None:
             raise InvalidQuestion(
                 "There is no LLM to answer: llm.base_url is empty.",
                 "Set llm.base_url, or ask for the extractive answerer.",
             )
-        if wanted == "extractive" or "llm" not in self._answerers:
+        if wanted == "extractive" or self._llm is None:
             return ["extractive"]
         return ["llm", "extractive"]
 
@@ -146,6 +155,20 @@ class Answering:
         yield self._logged(final, course, caller, filter)
         return course.passages
 
+    def _reading(self, retrieval: Retrieval) -> _Reading:
+        """What reads the passages of a release: with its own encoder, as its chunks were."""
+        encoder = retrieval.snapshot.encoder
+        if encoder.fingerprint not in self._readings:
+            # evidence, answer and citations look at the same sentences: each is encoded once
+            sentences = cast(Encoder, RememberedVectors(encoder))
+            self._readings[encoder.fingerprint] = _Reading(sentences, ExtractiveAnswerer(sentences))
+        return self._readings[encoder.fingerprint]
+
+    def _answerer(self, name: str, retrieval: Retrieval) -> Answerer:
+        if name == "llm" and self._llm is not None:
+            return self._llm
+        return self._reading(retrieval).extractive
+
     def _abstains(self, course: _Course) -> bool:
         """Judge the evidence, where the release has learned how."""
         model = course.retrieval.parameters.abstention
@@ -174,7 +197,9 @@ class Answering:
             finally:
                 course.timings[f"answer_{name}"] = _milliseconds(started)
             course.drafts.append(draft)
-            checked = check_citations(draft, course.passages, self._encoder)
+            checked = check_citations(
+                draft, course.passages, self._reading(course.retrieval).sentences
+            )
             if checked.removed:
                 course.degraded.append(self._degradations.add("citations_removed"))
             if draft.finish_reason == "length":
@@ -182,7 +207,7 @@ class Answering:
             if checked.citations:
                 if name == "extractive":
                     yield Token(checked.text)
-                return _Written(self._answerers[name].name, checked)
+                return _Written(self._answerer(name, course.retrieval).name, checked)
             if last or says_no_answer(draft.text):
                 return None
             # a text that cites nothing cannot be traced to anything
@@ -195,7 +220,7 @@ class Answering:
 
     def _drafted(self, name: str, course: _Course) -> Generator[Token, None, Draft]:
         """Read the passages and pass an LLM's tokens on; quotes wait until they are numbered."""
-        retrieval, answerer = course.retrieval, self._answerers[name]
+        retrieval, answerer = course.retrieval, self._answerer(name, course.retrieval)
         llm = name == "llm"
         context = build_context(
             retrieval.hits,
@@ -249,7 +274,8 @@ class Answering:
         course.passages = course.passages or [
             Passage(number, hit, (hit,)) for number, hit in enumerate(retrieval.hits, start=1)
         ]
-        nearest = closest(retrieval.question, retrieval.vector, retrieval.hits, self._encoder)
+        sentences = self._reading(retrieval).sentences
+        nearest = closest(retrieval.question, retrieval.vector, retrieval.hits, sentences)
         return self._finished(course, release, answer=text, abstained=True, closest=nearest)
 
     def _finished(self, course: _Course, release: dict[str, Any], **values: Any) -> Answer:

@@ -2,25 +2,24 @@
 
 import threading
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from rag_assets.encoders import Encoder, make_encoder
-from rag_assets.platform.errors import RaglineError
+from rag_assets.encoders import Encoder
+from rag_assets.platform.errors import IndexUnavailable, RaglineError
 from rag_assets.platform.platform import Platform
 
 from .access import Caller
 from .answer import Answer, Hit, Passage
 from .answerers.llm import LLMAnswerer
-from .answerers.registry import make_answerer
 from .answering import Answering, Event
 from .degradation import Degradations
-from .evidence.vectors import RememberedVectors
 from .log import AnswerLog
 from .parameters import QueryParameters
 from .rerankers.base import Reranker
-from .rerankers.registry import make_reranker
+from .rerankers.registry import OF_THE_ENCODER, make_reranker
 from .retrieval.documents import DocumentHit, best_passages
 from .retrieval.expansion import expand
 from .retrieval.retrieve import Expansion, Retrieval, Retriever, effective
@@ -41,7 +40,8 @@ class QueryEngine:
     Args:
         platform: settings, database and the place of the index.
         release_id: pin this release instead of following the live one.
-        candidates: whether a release may be pinned whose gates have not spoken yet; for evaluations.
+        candidates: whether a release may be pinned that is not for readers (its gates have not spoken
+            yet, or rejected it); for evaluations.
     """
 
     def __init__(
@@ -49,34 +49,32 @@ class QueryEngine:
     ) -> None:
         self._platform = platform
         self._settings = platform.settings.query
-        self.encoder = make_encoder(platform.settings.encoder, platform.state_path)
         self.degradations = Degradations()
-        self._snapshots = Snapshots(
-            platform, self.encoder.fingerprint, release_id, candidates=candidates
-        )
-        self._rerankers: dict[str, Reranker] = {}
-        # evidence, answer and citations look at the same sentences: each is encoded once
-        self._sentences = cast(Encoder, RememberedVectors(self.encoder))
-        names = ("extractive", "llm") if platform.settings.llm.base_url else ("extractive",)
-        self._answerers = {
-            name: make_answerer(name, platform.settings, self._sentences) for name in names
-        }
+        self._snapshots = Snapshots(platform, release_id, candidates=candidates)
+        self._rerankers: dict[tuple[str, str], Reranker] = {}
+        llm = platform.settings.llm
+        self._llm = LLMAnswerer(llm, self._settings) if llm.base_url else None
         self._retriever = Retriever(
             self._snapshots,
-            self.encoder,
             self._settings,
             self._reranker,
-            self._expand if self._settings.expansion != "none" and "llm" in names else None,
+            self._expand if self._settings.expansion != "none" and self._llm else None,
             self.degradations,
         )
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder of the current release, which may not be the one that is configured now."""
+        return self._snapshots.current().encoder
 
     def warm_up(self) -> None:
         """Load the encoder while the index is being opened: both take a part of a second."""
         failures: list[RaglineError] = []
+        encoder = self._snapshots.encoder()
 
         def load() -> None:
             try:
-                self.encoder.warm_up()
+                encoder.warm_up()
             except RaglineError as error:
                 failures.append(error)
 
@@ -174,14 +172,15 @@ class QueryEngine:
         takes over. Closing the iterator stops the answerer.
         """
         self._answering.order(answerer)  # a wrong name is said before anything is searched
-        retrieval = self.retrieve(question, caller, filter=filter, limit=limit)
-        yield from self._answer(retrieval, caller, task=task, answerer=answerer, filter=filter)
+        yield from self._answer(
+            question, caller, limit, filter=filter, task=task, answerer=answerer
+        )
 
     def ask_and_read(
         self, question: str, caller: Caller, *, answerer: str = ""
     ) -> tuple[Answer, list[Passage]]:
         """``ask``, with the passages that the answerer read; those found when it abstained."""
-        events = self._answer(self.retrieve(question, caller), caller, answerer=answerer)
+        events = self._answer(question, caller, None, answerer=answerer)
         while True:
             try:
                 event = next(events)
@@ -215,24 +214,40 @@ class QueryEngine:
         }
 
     def _answer(
-        self, retrieval: Retrieval, caller: Caller, **wishes: str
+        self, question: str, caller: Caller, limit: int | None, *, filter: str = "", **wishes: str
     ) -> Generator[Event, None, list[Passage]]:
-        release = self.release_info(retrieval.snapshot)
-        return (yield from self._answering.answer(retrieval, caller, release, **wishes))
+        """Search and answer; once more when the release's files vanish before the first word."""
+
+        def begin(retrieval: Retrieval) -> Generator[Event, None, list[Passage]]:
+            release = self.release_info(retrieval.snapshot)
+            return self._answering.answer(retrieval, caller, release, filter=filter, **wishes)
+
+        retrieval = self.retrieve(question, caller, filter=filter, limit=limit)
+        events = begin(retrieval)
+        try:
+            first = next(events)
+        except IndexUnavailable:
+            # neighbours of the hits are read after the search
+            self._snapshots.open_again(retrieval.snapshot)
+            events = begin(self.retrieve(question, caller, filter=filter, limit=limit))
+            first = next(events)
+        with closing(events):
+            yield first
+            return (yield from events)
 
     @cached_property
     def _answering(self) -> Answering:
         log = AnswerLog(self._platform.database, self._settings.log)
-        return Answering(self._platform, self._sentences, self._answerers, self.degradations, log)
+        return Answering(self._platform, self._llm, self.degradations, log)
 
-    def _reranker(self, name: str) -> Reranker:
-        if name not in self._rerankers:
-            self._rerankers[name] = make_reranker(name, self._settings, self.encoder)
-        return self._rerankers[name]
+    def _reranker(self, name: str, encoder: Encoder) -> Reranker:
+        key = name, encoder.fingerprint if name in OF_THE_ENCODER else ""
+        if key not in self._rerankers:
+            self._rerankers[key] = make_reranker(name, self._settings, encoder)
+        return self._rerankers[key]
 
     def _expand(self, question: str) -> Expansion:
-        llm = self._answerers["llm"]
-        assert isinstance(llm, LLMAnswerer)
+        assert self._llm is not None
         kind = self._settings.expansion
-        forms = expand(question, kind, llm.client)
+        forms = expand(question, kind, self._llm.client)
         return ([], forms) if kind == "hyde" else (forms, [])

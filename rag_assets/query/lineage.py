@@ -15,10 +15,10 @@ from typing import Any
 from rag_assets.platform.errors import IndexUnavailable, RaglineError
 from rag_assets.platform.platform import Platform
 from rag_assets.releases.registry import Registry, Release
-from rag_assets.vector_index.reader import IndexReader
 
 from .access import PUBLIC, Caller, acl_condition
 from .log import AnswerLog, AnswerRecord
+from .retrieval.opening import open_release
 
 # what each stage did, its asset, the column of an index row that names its run, its fingerprint
 STAGES = (
@@ -229,7 +229,7 @@ def _readable_rows(
         raise IndexUnavailable(f"The release {record.release_id} is not in the registry any more.")
     wanted = _chunk_keys(record)
     condition = acl_condition(caller)
-    reader = _open(platform, release)
+    reader = open_release(platform, release)
     rows = {row["chunk_id"]: row for row in reader.chunks(wanted, condition).to_dicts()}
     if caller.admin or not rows:
         return rows
@@ -239,14 +239,8 @@ def _readable_rows(
         return rows
     # every document has a first chunk, and its chunks share its rights
     firsts = {row["document_id"]: [0] for row in rows.values()}
-    allowed = set(_open(platform, live).neighbours(firsts, condition)["document_id"])
+    allowed = set(open_release(platform, live).neighbours(firsts, condition)["document_id"])
     return {key: row for key, row in rows.items() if row["document_id"] in allowed}
-
-
-def _open(platform: Platform, release: Release) -> IndexReader:
-    return IndexReader(
-        platform.lancedb_uri, release.table_name, release.tag, platform.storage_options
-    )
 
 
 def _assemble(

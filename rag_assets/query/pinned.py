@@ -13,11 +13,14 @@ def unlogged(platform: Platform) -> Platform:
 
 
 def pinned_engine(platform: Platform, release_id: int | None = None) -> QueryEngine:
-    """A loaded engine of one release, candidates included; it follows the live one by default.
+    """A loaded engine of one release, candidates and rejected ones included, with its own encoder.
+
+    Without a release it follows the live one.
 
     Raises:
-        NoRelease: there is no such release.
-        ConfigurationError: it was made with another encoder than the settings name.
+        NoRelease: there is no such release, or it has been removed.
+        ConfigurationError: its encoder cannot be made any more.
+        EncoderError: its encoder cannot be loaded or reached.
         IndexUnavailable: it cannot be read.
     """
     engine = QueryEngine(unlogged(platform), release_id, candidates=True)

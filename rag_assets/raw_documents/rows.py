@@ -1,7 +1,7 @@
 """Rows of the manifest: made from what a source gave, compared with what was there before."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -48,14 +48,16 @@ class Listing:
     Attributes:
         documents: of this partition, by id.
         covered: prefixes of ids below which nothing could be listed.
+        owns: whether a document may be in the partition at all.
     """
 
     documents: dict[str, Listed]
     covered: tuple[str, ...]
+    owns: Callable[[str], bool]
 
     def covers(self, document_id: str) -> bool:
         """Whether the document lies in a folder that could not be listed."""
-        return document_id.startswith(self.covered) if self.covered else False
+        return document_id.startswith(self.covered) and self.owns(document_id)
 
 
 def listing_of(partition: Partition) -> Listing:
@@ -68,7 +70,7 @@ def listing_of(partition: Partition) -> Listing:
             if not partition.owns(listed.document_id):
                 continue
         documents[listed.document_id] = listed
-    return Listing(documents, tuple(covered))
+    return Listing(documents, tuple(covered), partition.owns)
 
 
 def row_of(listed: Listed, fetched: Fetched, source: str, run_id: str, sha256: str | None) -> Row:

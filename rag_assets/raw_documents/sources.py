@@ -7,7 +7,7 @@ numbered from 1 and padded to the width of the total. A document's shard is a st
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .base import Fetched, Listed, Source
@@ -70,6 +70,9 @@ class SourcePartition:
         shard: from 0.
         shards: how many the source has.
         source: ``None`` when the partition is retired: then it holds no document.
+        forbidden: ids of documents that had to be forgotten: they are never read again, though
+            the source still lists them.
+        forgotten: those of them that the last complete listing met.
     """
 
     key: str
@@ -77,6 +80,8 @@ class SourcePartition:
     shard: int
     shards: int
     source: Source | None
+    forbidden: frozenset[str] = frozenset()
+    forgotten: set[str] = field(default_factory=set, compare=False, repr=False)
 
     @property
     def retired(self) -> bool:
@@ -84,14 +89,15 @@ class SourcePartition:
         return self.source is None
 
     def owns(self, document_id: str) -> bool:
-        """Whether a document belongs to this partition."""
-        return shard_of(document_id, self.shards) == self.shard
+        """Whether a document belongs to this partition, and may be read."""
+        return document_id not in self.forbidden and self._shares(document_id)
 
     def list(self) -> Iterator[Listed]:
         """List this shard's documents (and every folder that cannot be listed, see ``Listed``)."""
         if self.source is None:
             return iter(())
-        return self.source.list(self.owns if self.shards > 1 else None)
+        self.forgotten.clear()
+        return self.source.list(self._reads if self.shards > 1 or self.forbidden else None)
 
     def fetch(self, listed: Listed, max_bytes: int) -> Fetched:
         """Read one document that ``list`` gave."""
@@ -99,9 +105,27 @@ class SourcePartition:
             raise ValueError(f"the partition {self.key} is retired and holds no document")
         return self.source.fetch(listed, max_bytes)
 
+    def _shares(self, document_id: str) -> bool:
+        return shard_of(document_id, self.shards) == self.shard
 
-def open_partition(settings: "Settings", key: str) -> SourcePartition:
+    def _reads(self, document_id: str) -> bool:
+        if not self._shares(document_id):
+            return False
+        if document_id in self.forbidden:
+            self.forgotten.add(document_id)
+            return False
+        return True
+
+
+def open_partition(
+    settings: "Settings", key: str, forbidden: frozenset[str] = frozenset()
+) -> SourcePartition:
     """Open a partition; one that is no longer configured is retired and lists nothing.
+
+    Args:
+        settings: the deployment's.
+        key: the partition key.
+        forbidden: ids of documents that are not to be read (``ErasureRequests.forbidden()``).
 
     Raises:
         ConfigurationError: a setting of the source is impossible.
@@ -110,12 +134,12 @@ def open_partition(settings: "Settings", key: str) -> SourcePartition:
     name, shard, shards = parse_partition(key)
     source_settings = settings.sources.get(name)
     if source_settings is None or key not in _keys(name, source_settings.shards):
-        return SourcePartition(key, name, shard or 0, shards, None)
+        return SourcePartition(key, name, shard or 0, shards, None, forbidden)
     options = {
         option: value.get_secret_value() for option, value in settings.storage_options.items()
     }
     source = make_source(name, source_settings, options)
-    return SourcePartition(key, name, shard or 0, shards, source)
+    return SourcePartition(key, name, shard or 0, shards, source, forbidden)
 
 
 def _keys(name: str, shards: int) -> list[str]:

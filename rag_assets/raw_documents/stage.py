@@ -2,6 +2,7 @@
 
 import time
 
+from rag_assets.erasure.requests import ErasureRequests
 from rag_assets.platform.fingerprint import fingerprint
 from rag_assets.platform.settings import Settings
 from rag_assets.platform.stage import StageOutcome, StageRun, write_table
@@ -32,9 +33,10 @@ def run_raw_documents(run: StageRun) -> StageOutcome:
     own = manifest_fingerprint(settings, run.partition)
     stored = platform.tables.stamp(ASSET, run.partition)
     previous = platform.tables.read(ASSET, run.partition, RAW_DOCUMENTS)
+    forbidden = ErasureRequests(platform.database).forbidden()
     update = update_manifest(
         previous,
-        open_partition(settings, run.partition),
+        open_partition(settings, run.partition, forbidden),
         Blobs(platform.storage),
         max_bytes=int(settings.parsing.max_file_mb * 1_000_000),
         run_id=run.run_id,

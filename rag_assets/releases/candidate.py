@@ -14,8 +14,9 @@ from rag_assets.platform.fingerprint import fingerprint
 from rag_assets.platform.platform import Platform
 from rag_assets.raw_documents.schema import RAW_DOCUMENTS
 from rag_assets.vector_index.configuration import index_fingerprints, index_table_name
+from rag_assets.vector_index.manifest import INDEX_MANIFEST, contents_sha256
+from rag_assets.vector_index.retention import remove_tag, tables, tags
 from rag_assets.vector_index.sql import quoted
-from rag_assets.vector_index.stage import INDEX_MANIFEST
 from rag_assets.vector_index.table import IndexTable
 
 from .configuration import configuration_of
@@ -120,7 +121,7 @@ def release_candidate(
         release = candidate.release
         if candidate.unchanged:
             return Promotion(release, (), False, time.perf_counter() - started)
-        judged_with = judging_fingerprint(platform, further)
+        judged_with = judging_fingerprint(platform, candidate.live, further)
         gates = _judge(platform, table, shards) + further.judge(platform, candidate)
         metrics = {
             gate.name: {
@@ -148,10 +149,19 @@ def release_candidate(
     return Promotion(after, tuple(gates), True, time.perf_counter() - started)
 
 
-def judging_fingerprint(platform: Platform, further: FurtherGates | None = None) -> str:
-    """What the verdicts on a candidate depend on besides the candidate itself."""
+def judging_fingerprint(
+    platform: Platform, live: Release | None, further: FurtherGates | None = None
+) -> str:
+    """What the verdicts on a candidate depend on besides the candidate itself.
+
+    Args:
+        platform: its margins.
+        live: the release that the candidate is compared with.
+        further: gates of rooms after this one.
+    """
     margins = platform.settings.gates.model_dump(mode="json")
-    return fingerprint([margins, further.fingerprint(platform) if further else ""])
+    against = live.id if live else 0
+    return fingerprint([margins, against, further.fingerprint(platform) if further else ""])
 
 
 def _open(platform: Platform, run_id: str) -> tuple[Candidate, IndexTable, dict[str, ShardFacts]]:
@@ -171,7 +181,7 @@ def _open(platform: Platform, run_id: str) -> tuple[Candidate, IndexTable, dict[
     if present is not None and _is_current(present, table, name, partitions):
         return Candidate(present, live), table, shards
     if present is not None and not present.judged_with:
-        _untag(platform, present, dimensions)  # its run ended before its gates
+        _untag(platform, present)  # its run ended before its gates
     release = registry.add_candidate(
         table_name=name,
         lance_version=table.version,
@@ -187,10 +197,13 @@ def _open(platform: Platform, run_id: str) -> tuple[Candidate, IndexTable, dict[
     return Candidate(release, live), table, shards
 
 
-def _untag(platform: Platform, release: Release, dimensions: int) -> None:
+def _untag(platform: Platform, release: Release) -> None:
     """Let the version of a candidate that nobody will promote be cleaned up."""
-    options = platform.storage_options
-    IndexTable(platform.lancedb_uri, release.table_name, dimensions, options).untag(release.tag)
+    # not as an IndexTable: that of another encoder may have vectors of another length
+    uri, options = platform.lancedb_uri, platform.storage_options
+    there = release.table_name in tables(uri, options)
+    if there and release.tag in tags(uri, release.table_name, options):
+        remove_tag(uri, release.table_name, release.tag, options)
 
 
 def _is_current(release: Release, table: IndexTable, name: str, partitions: dict[str, str]) -> bool:
@@ -272,4 +285,4 @@ def manifest_sha256(platform: Platform, partitions: list[str], fingerprints: dic
     for name in partitions:
         rows = platform.tables.read("vector_index", name, INDEX_MANIFEST)
         digests += rows["portable_sha256"].to_list()
-    return fingerprint({"rows": sorted(digests), "configuration": fingerprints["index"]})
+    return contents_sha256(digests, fingerprints)

@@ -101,7 +101,8 @@ class History:
         """The id of the release that was live at a moment (with a time zone), if there was one."""
         query = (
             sa.select(release_events.c.release_id)
-            .where(release_events.c.event.in_(WENT_LIVE), release_events.c.at <= moment)
+            # SQLite compares what is written, without its time zone
+            .where(release_events.c.event.in_(WENT_LIVE), release_events.c.at <= utc(moment))
             .order_by(release_events.c.id.desc())
         )
         with self._engine.connect() as connection:

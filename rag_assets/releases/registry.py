@@ -56,13 +56,17 @@ class Registry:
     def judged(
         self, table_name: str, partitions: dict[str, str], judged_with: str
     ) -> Release | None:
-        """The newest release with this content that such gates have rejected, or that waits."""
+        """The newest readable release with this content that such gates rejected, or that waits.
+
+        One that was removed counts no more: nobody could accept it.
+        """
         query = (
             sa.select(releases)
             .where(
                 releases.c.status.in_(("rejected", "candidate")),
                 releases.c.judged_with == judged_with,
                 releases.c.judged_with != "",
+                releases.c.removed_at.is_(None),
                 releases.c.table_name == table_name,
             )
             .order_by(releases.c.id.desc())
@@ -159,7 +163,7 @@ class Registry:
 
         Raises:
             NoRelease: there is no such release.
-            ReleaseConflict: another release went live meanwhile, or this one was removed.
+            ReleaseConflict: another release went live meanwhile, or this one did, or it was removed.
         """
         now = datetime.now(UTC)
         with self._engine.begin() as connection:
@@ -330,6 +334,9 @@ def _require_promotable(
             f"Release {chosen.id} has been removed and cannot go live.",
             "See 'ragline releases list' for those that can.",
         )
+    if over != "any" and chosen.status == "live" and chosen.id != over:
+        # another process was quicker: promoted twice, it would be in the history twice
+        raise ReleaseConflict(f"Release {chosen.id} is live already.", "Nothing is to be done.")
     if over != "any" and before is not None and before.id != over:
         raise ReleaseConflict(
             f"Release {before.id} went live while release {chosen.id} was being judged against "

@@ -9,27 +9,18 @@ from rag_assets.embeddings.schema import embeddings_schema
 from rag_assets.encoders import make_encoder
 from rag_assets.parsed_documents.schema import PARSED_DOCUMENTS
 from rag_assets.platform.errors import IndexUnavailable
-from rag_assets.platform.fingerprint import fingerprint, frame_digest
+from rag_assets.platform.fingerprint import fingerprint
 from rag_assets.platform.stage import StageOutcome, StageRun, require_upstream, write_table
 from rag_assets.raw_documents.schema import RAW_DOCUMENTS
 
 from .configuration import index_fingerprints, index_table_name
-from .rows import difference, index_rows, portable_digests
+from .manifest import INDEX_MANIFEST, index_manifest, shard_digest
+from .rows import difference, index_rows
 from .sql import quoted
 from .table import IndexTable
 
 ASSET = "vector_index"
 UPSTREAM = ("raw_documents", "parsed_documents", "chunks", "embeddings")
-
-# What a shard's part of the index says, one line a chunk: the release's manifest is made of these.
-INDEX_MANIFEST = pl.Schema(
-    {
-        "chunk_id": pl.String,
-        "document_id": pl.String,
-        "row_sha256": pl.String,
-        "portable_sha256": pl.String,
-    }
-)
 
 
 def run_vector_index(run: StageRun) -> StageOutcome:
@@ -54,6 +45,7 @@ def run_vector_index(run: StageRun) -> StageOutcome:
     doing = f"writing the index of '{run.partition}'"
     with platform.lock("index-write", doing=doing, timeout=900):
         table = IndexTable(platform.lancedb_uri, name, encoder.dimensions, platform.storage_options)
+        table.resume_head()
         write, remove = difference(wanted, table.stored(run.partition))
         commit = table.commit_shard(
             run.partition,
@@ -62,9 +54,7 @@ def run_vector_index(run: StageRun) -> StageOutcome:
             lambda: _with_vectors(wanted, vectors),
         )
         _verify_count(table, run.partition, wanted.height)
-    manifest = wanted.select(
-        "chunk_id", "document_id", "row_sha256", portable_sha256=portable_digests(wanted)
-    )
+    manifest = index_manifest(wanted)
     facts = {
         "chunks": wanted.height,
         "documents_indexed": wanted["document_id"].n_unique(),
@@ -74,7 +64,7 @@ def run_vector_index(run: StageRun) -> StageOutcome:
         "lance_table": name,
         "seconds": round(time.perf_counter() - started, 3),
     }
-    digest = frame_digest(manifest, ["chunk_id", "row_sha256"], ["chunk_id"])
+    digest = shard_digest(manifest)
     previous = tables.read(ASSET, run.partition, INDEX_MANIFEST)
     stamp = run.stamp(digest, upstream, name, **facts)
     return write_table(run, ASSET, manifest, previous, stamp, preview=list(INDEX_MANIFEST))

@@ -20,6 +20,8 @@ MAX_LISTED_REMOVALS = 2000
 VECTOR_INDEX_ROWS = 10_000
 # unindexed rows are scanned by every query: beyond this many the indices are brought up to date
 MAX_UNINDEXED_ROWS = 512
+# names the head while an erasure writes old versions anew
+HEAD_TAG = "head-before-erasure"
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,8 @@ class IndexTable:
                 "Restore it, or remove its folder and run 'ragline ingest' to rebuild it.",
             ) from error
         self._dimensions = dimensions
+        self._uri = f"{uri}/{name}.lance"
+        self._storage_options = storage_options
 
     @property
     def version(self) -> int:
@@ -125,32 +129,28 @@ class IndexTable:
         schema = index_schema(self._dimensions)
         return rows.select(schema.names).to_arrow(compat_level=pl.CompatLevel.oldest()).cast(schema)
 
+    def resume_head(self) -> None:
+        """Take back the head that an interrupted erasure left aside; see the function below."""
+        if resume_head(self._uri, self._storage_options):
+            self._table.checkout_latest()
+
     def prepare(self, *, force: bool = False) -> None:
         """Create the indices the table deserves and bring them up to date (new Lance versions)."""
-        from lancedb.index import FTS, Bitmap, BTree, IvfFlat, LabelList
-
+        self.resume_head()
         rows = self.count()
         if not rows:
             return
         present = {tuple(index.columns): index for index in self._table.list_indices()}
-        wanted: dict[tuple[str, ...], Any] = {
-            ("embed_text",): FTS(with_position=False),
-            ("chunk_id",): BTree(),
-            ("document_id",): BTree(),
-            ("partition",): BTree(),
-            ("readers",): LabelList(),
-            ("attribute_values",): LabelList(),
-            ("source",): Bitmap(),
-            ("modified_at",): BTree(),
-        }
-        if rows >= VECTOR_INDEX_ROWS:
-            wanted[("vector",)] = IvfFlat(distance_type="cosine")
-        for columns, config in wanted.items():
-            if columns not in present:
-                self._table.create_index(columns[0], config=config)
+        for column, config in index_kinds(vectors=rows >= VECTOR_INDEX_ROWS).items():
+            if (column,) not in present:
+                self._table.create_index(column, config=config)
         unindexed = max((index.num_unindexed_rows or 0 for index in present.values()), default=0)
-        if force or unindexed > MAX_UNINDEXED_ROWS:
-            self._table.optimize()
+        if unindexed > (0 if force else MAX_UNINDEXED_ROWS):
+            # LanceDB's own optimize also removes versions after a week, and fails at tagged ones
+            dataset = self._table.to_lance()
+            dataset.optimize.compact_files()
+            dataset.optimize.optimize_indices()
+            self._table.checkout_latest()
 
     def indices(self) -> dict[str, dict[str, int | str]]:
         """Per indexed column: kind, indexed and unindexed rows."""
@@ -211,6 +211,49 @@ class IndexTable:
         return list(
             query.select(["chunk_id", "_distance"]).limit(limit).to_arrow()["chunk_id"].to_pylist()
         )
+
+
+def index_kinds(*, vectors: bool) -> dict[str, Any]:
+    """The index of every column that has one.
+
+    Args:
+        vectors: whether there are enough rows for an index over the vectors.
+    """
+    from lancedb.index import FTS, Bitmap, BTree, IvfFlat, LabelList
+
+    kinds: dict[str, Any] = {
+        "embed_text": FTS(with_position=False),
+        "chunk_id": BTree(),
+        "document_id": BTree(),
+        "partition": BTree(),
+        "readers": LabelList(),
+        "attribute_values": LabelList(),
+        "source": Bitmap(),
+        "modified_at": BTree(),
+    }
+    return kinds | ({"vector": IvfFlat(distance_type="cosine")} if vectors else {})
+
+
+def resume_head(uri: str, storage_options: dict[str, str] | None = None) -> bool:
+    """Take back the head that an interrupted erasure has left aside; whether there was one.
+
+    While old versions are written anew, the newest version of the table is not what its shards say.
+    Every writer calls this first, under the lock that an erasure holds too.
+
+    Args:
+        uri: of the Lance dataset.
+        storage_options: object-store options.
+    """
+    import lance
+
+    dataset: Any = lance.dataset(uri, storage_options=storage_options or None)
+    left = dataset.tags.list().get(HEAD_TAG)
+    if left is None:
+        return False
+    if int(left["version"]) != dataset.version:
+        lance.dataset(uri, HEAD_TAG, storage_options=storage_options or None).restore()
+    dataset.tags.delete(HEAD_TAG)
+    return True
 
 
 def _commit_error(error: RuntimeError) -> Exception:

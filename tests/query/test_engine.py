@@ -270,8 +270,9 @@ def hide_newest_files(platform: Platform) -> None:
     """Make the live version unreadable, and leave the older ones as they are."""
     live = Registry(platform.database).live()
     assert live is not None
-    folder = Path(platform.lancedb_uri) / f"{live.table_name}.lance"
-    (folder / "_refs" / "tags" / f"{live.tag}.json").unlink()
+    folder = Path(platform.lancedb_uri) / f"{live.table_name}.lance" / "_versions"
+    # Lance counts its manifests down, so that the newest is listed first
+    (folder / f"{2**64 - 1 - live.lance_version:020d}.manifest").unlink()
 
 
 def test_an_open_engine_follows_the_releases(own_platform: Platform) -> None:

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from rag_assets.platform.settings import QuerySettings
 
 RERANKERS = ("none", "late_interaction", "cross_encoder", "term_overlap")
+# these read with the encoder of the release: another encoder makes another reranker
+OF_THE_ENCODER = ("late_interaction",)
 
 
 def make_reranker(name: str, settings: "QuerySettings", encoder: "Encoder") -> Reranker:
@@ -19,7 +21,7 @@ def make_reranker(name: str, settings: "QuerySettings", encoder: "Encoder") -> R
     Args:
         name: one of ``RERANKERS``.
         settings: the section ``[query]`` of the settings.
-        encoder: the deployment's own, whose token vectors late interaction uses.
+        encoder: of the release that is read, whose token vectors late interaction uses.
 
     Raises:
         RerankerError: there is no reranker of this name.

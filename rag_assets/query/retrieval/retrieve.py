@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -68,14 +69,22 @@ class Retrieval:
         return self.found.snapshot
 
 
+@dataclass(frozen=True)
+class _Encoded:
+    """Texts, and their vectors by an encoder, which mean nothing in a release of another one."""
+
+    encoder: Encoder
+    texts: list[str]
+    vectors: np.ndarray
+
+
 class Retriever:
     """Searches the released index.
 
     Args:
-        snapshots: which release answers.
-        encoder: encodes questions as it encoded the chunks.
+        snapshots: which release answers, and the encoder of its chunks, which encodes questions too.
         settings: depth, fusion, reranker.
-        make_reranker: gives a reranker by name.
+        make_reranker: gives a reranker by its name and the release's encoder.
         expand: other forms of a question, or None where the question is searched as it is.
         degradations: counts what failed.
     """
@@ -83,14 +92,12 @@ class Retriever:
     def __init__(
         self,
         snapshots: Snapshots,
-        encoder: Encoder,
         settings: QuerySettings,
-        make_reranker: Callable[[str], Reranker],
+        make_reranker: Callable[[str, Encoder], Reranker],
         expand: Callable[[str], Expansion] | None,
         degradations: Degradations,
     ) -> None:
         self._snapshots = snapshots
-        self._encoder = encoder
         self._settings = settings
         self._make_reranker = make_reranker
         self._expand = expand
@@ -102,26 +109,30 @@ class Retriever:
         question, parsed = self._checked(question), parse_filter(filter) if filter else None
         started = time.perf_counter()
         degraded: list[str] = []
-        texts, passages = self._expanded(question, degraded)
-        vectors = self._encoder.encode([question, *texts, *passages])
-        encoded = time.perf_counter()
-        retrieval = self._search([question, *texts], vectors, caller, limit, parsed)
+        expansion = self._expanded(question, degraded)
+        retrieval = self._reading(partial(self._search, question, expansion, caller, limit, parsed))
         retrieval.degraded[:0] = degraded
-        retrieval.timings_ms["encode"] = round((encoded - started) * 1000, 3)
-        retrieval.timings_ms["retrieve"] = round((time.perf_counter() - started) * 1000, 3)
+        retrieval.timings_ms["retrieve"] = _milliseconds(started)
         return retrieval
 
     def retrieve_many(
         self, questions: Sequence[str], caller: Caller, limit: int, *, filter: str = ""
     ) -> Iterator[Retrieval]:
-        """Search for many questions, encoded in batches and not expanded; in their order."""
+        """Search for many questions, encoded in batches and not expanded; in their order.
+
+        A batch has one release, as long as that can be read.
+        """
         parsed = parse_filter(filter) if filter else None
         clean = [self._checked(question) for question in questions]
         for start in range(0, len(clean), ENCODED_AT_ONCE):
             batch = clean[start : start + ENCODED_AT_ONCE]
-            vectors = self._encoder.encode(batch)
+            snapshot = self._snapshots.current()
+            vectors = snapshot.encoder.encode(batch)
             for question, vector in zip(batch, vectors, strict=True):
-                yield self._search([question], vector[None, :], caller, limit, parsed)
+                encoded = _Encoded(snapshot.encoder, [question], vector[None, :])
+                yield self._reading(
+                    partial(self._search_encoded, encoded, caller, limit, parsed), snapshot
+                )
 
     def _checked(self, question: str) -> str:
         # lone surrogates and NUL come from broken clients; no library below takes them
@@ -146,25 +157,57 @@ class Retriever:
             degraded.append(self._degradations.add("expansion_failed"))
             return [], []
 
-    def _search(
-        self,
-        texts: list[str],
-        vectors: np.ndarray,
-        caller: Caller,
-        limit: int,
-        parsed: Filter | None,
+    def _reading(
+        self, read: Callable[[Snapshot], Retrieval], snapshot: Snapshot | None = None
     ) -> Retrieval:
-        """Search the current release; when it turns out to be unreadable, the last good one."""
-        snapshot = self._snapshots.current()
+        """Read one snapshot; when its files have vanished, as it is now; else the last good one."""
+        snapshot = snapshot or self._snapshots.current()
         try:
-            return self._search_in(snapshot, texts, vectors, caller, limit, parsed)
+            return read(snapshot)
+        except IndexUnavailable as error:
+            # a clean-up may have been quicker than this query: the registry names what is there
+            logger.warning("Release %d is opened again: %s", snapshot.release.id, error)
+            snapshot = self._snapshots.open_again(snapshot)
+        try:
+            return read(snapshot)
         except IndexUnavailable as error:
             logger.warning("Release %d cannot be read: %s", snapshot.release.id, error)
             self._snapshots.give_up(snapshot)
             other = self._snapshots.current()
-            if other.release.id == snapshot.release.id:
+            if other.is_of(snapshot.release):
                 raise
-            return self._search_in(other, texts, vectors, caller, limit, parsed)
+            return read(other)
+
+    def _search(
+        self,
+        question: str,
+        expansion: Expansion,
+        caller: Caller,
+        limit: int,
+        parsed: Filter | None,
+        snapshot: Snapshot,
+    ) -> Retrieval:
+        """Encode a question and its other forms as the snapshot's chunks were, and search."""
+        texts, passages = expansion
+        started = time.perf_counter()
+        vectors = snapshot.encoder.encode([question, *texts, *passages])
+        encoded = _milliseconds(started)
+        retrieval = self._search_in(snapshot, [question, *texts], vectors, caller, limit, parsed)
+        retrieval.timings_ms["encode"] = encoded
+        return retrieval
+
+    def _search_encoded(
+        self,
+        encoded: _Encoded,
+        caller: Caller,
+        limit: int,
+        parsed: Filter | None,
+        snapshot: Snapshot,
+    ) -> Retrieval:
+        texts, vectors = encoded.texts, encoded.vectors
+        if snapshot.encoder is not encoded.encoder:
+            vectors = snapshot.encoder.encode(texts)
+        return self._search_in(snapshot, texts, vectors, caller, limit, parsed)
 
     def _search_in(
         self,
@@ -187,7 +230,7 @@ class Retriever:
         timings = {**found.timings_ms, "rows": _milliseconds(started)}
         if reranking:
             started = time.perf_counter()
-            hits = self._reranked(texts[0], hits, parameters, degraded)[:limit]
+            hits = self._reranked(snapshot, texts[0], hits, parameters, degraded)[:limit]
             timings["rerank"] = _milliseconds(started)
         return Retrieval(
             texts[0], vectors[0], found, hits, condition, parameters, degraded, timings
@@ -201,12 +244,17 @@ class Retriever:
         return combine(" AND ".join(known) or None, parsed)
 
     def _reranked(
-        self, question: str, hits: list[Hit], parameters: QueryParameters, degraded: list[str]
+        self,
+        snapshot: Snapshot,
+        question: str,
+        hits: list[Hit],
+        parameters: QueryParameters,
+        degraded: list[str],
     ) -> list[Hit]:
         if not hits:
             return hits
         try:
-            reranker = self._make_reranker(parameters.reranker)
+            reranker = self._make_reranker(parameters.reranker, snapshot.encoder)
             scores = reranker.score(question, [reranked_text(hit) for hit in hits])
         except RaglineError as error:
             logger.warning("The reranker was left out: %s", error)

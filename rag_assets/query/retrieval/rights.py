@@ -49,9 +49,10 @@ class PresentRights:
         if time.monotonic() - self._checked < CHECK_SECONDS:
             return self._changed
         with self._lock:
-            if time.monotonic() - self._checked >= CHECK_SECONDS:
+            looked = time.monotonic()  # what changes while this looks may be missed
+            if looked - self._checked >= CHECK_SECONDS:
                 self._refresh()
-                self._checked = time.monotonic()
+                self._checked = looked
         return self._changed
 
     def _refresh(self) -> None:

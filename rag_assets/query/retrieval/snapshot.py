@@ -4,15 +4,19 @@ import threading
 import time
 from dataclasses import dataclass, replace
 
+from rag_assets.encoders import Encoder
 from rag_assets.platform.errors import ConfigurationError, IndexUnavailable, NoRelease
 from rag_assets.platform.platform import Platform
 from rag_assets.query.parameters import QueryParameters
 from rag_assets.releases.registry import Registry, Release
+from rag_assets.releases.time_travel import NOT_FOR_READERS, readable_releases
 from rag_assets.vector_index.reader import IndexReader
 
+from .opening import open_release
+from .release_encoders import ReleaseEncoders
 from .rights import PresentRights
 
-# a release that could not be read is left alone for so long before it is tried again
+# a version that could not be read is left alone for so long before it is tried again
 AVOID_SECONDS = 15.0
 
 
@@ -21,6 +25,7 @@ class Snapshot:
     """One release, opened; a query uses one from its beginning to its end.
 
     Attributes:
+        encoder: the one that made the release's vectors; questions and sentences need the same.
         parameters: learned for the release, or defaults.
         rights: what has been forbidden since the version was made.
         fallback: it stands in for a newer release that cannot be read.
@@ -28,95 +33,130 @@ class Snapshot:
 
     release: Release
     reader: IndexReader
+    encoder: Encoder
     parameters: QueryParameters
     rights: PresentRights
     fallback: bool = False
 
+    def is_of(self, release: Release) -> bool:
+        """Whether it is this release as the registry has it now: same rows, same encoder."""
+        return _version(self.release) == _version(release)
+
 
 class Snapshots:
-    """Opens releases, and notices a newer one at most ``query.refresh_seconds`` later.
+    """Opens releases. A query that begins ``query.refresh_seconds`` or more after a change of the
+    registry sees it: a promotion, a rollback, an erased document, a removal.
 
     Args:
         platform: settings, database and the place of the index.
-        encoder: fingerprint of the encoder whose vectors will be compared with the index.
-        release_id: pin this release; then there is neither refresh nor fallback.
-        candidates: whether a release may be pinned whose gates have not spoken yet.
+        release_id: pin this release; then there is no fallback.
+        candidates: whether a release may be pinned that is not for readers: one whose gates have
+            not spoken yet, or that they rejected.
     """
 
     def __init__(
-        self,
-        platform: Platform,
-        encoder: str,
-        release_id: int | None = None,
-        *,
-        candidates: bool = False,
+        self, platform: Platform, release_id: int | None = None, *, candidates: bool = False
     ) -> None:
         self._platform = platform
-        self._encoder = encoder
         self._pinned = release_id
-        self._hidden = ("rejected",) if candidates else ("candidate", "rejected")
+        self._hidden = () if candidates else NOT_FOR_READERS
+        self._encoders = ReleaseEncoders(platform)
         self._opening = threading.Lock()
         self._current: Snapshot | None = None
-        self._checked = 0.0
-        self._avoid: dict[int, float] = {}
+        self._checked = float("-inf")
+        self._avoid: dict[tuple[int, str, int], float] = {}
 
     def current(self) -> Snapshot:
         """The snapshot to use for a query that begins now.
 
         Raises:
-            NoRelease: nothing has been released, or there is no such release.
+            NoRelease: nothing has been released, or the release is not there or not for readers.
             IndexUnavailable: no release can be read.
-            ConfigurationError: the release was made with another encoder than is configured.
+            ConfigurationError: the encoder of the release cannot be made any more.
         """
+        began = time.monotonic()
         snapshot = self._current
-        refresh = self._platform.settings.query.refresh_seconds
-        if snapshot is not None and (self._pinned or time.monotonic() - self._checked < refresh):
+        if snapshot is not None and self._is_fresh(began):
             return snapshot
         with self._opening:
-            if self._current is not snapshot and self._current is not None:
+            if self._current is not None and self._is_fresh(began):
                 return self._current  # another thread has just looked
-            self._current = self._look(snapshot)
-            self._checked = time.monotonic()
+            # what is committed while this looks may be missed: the look is as old as its beginning
+            looked = time.monotonic()
+            self._current = self._look(self._current)
+            self._checked = looked
             return self._current
+
+    def encoder(self) -> Encoder:
+        """The encoder of the release that would be opened now; nothing is loaded or opened."""
+        snapshot = self._current
+        return snapshot.encoder if snapshot else self._encoders.of(self._wanted())
+
+    def open_again(self, snapshot: Snapshot) -> Snapshot:
+        """What to use instead of a snapshot whose files have vanished: the registry knows better.
+
+        Raises:
+            as ``current``.
+        """
+        with self._opening:
+            self._drop(snapshot)
+        return self.current()
 
     def give_up(self, snapshot: Snapshot) -> None:
         """Say that a snapshot turned out to be unreadable; the next query gets another one."""
         with self._opening:
-            self._avoid[snapshot.release.id] = time.monotonic() + AVOID_SECONDS
-            if self._current is snapshot:
-                self._current = None
+            self._avoid[_version(snapshot.release)] = time.monotonic() + AVOID_SECONDS
+            self._drop(snapshot)
+
+    def _drop(self, snapshot: Snapshot) -> None:
+        # a later look may have given it other parameters, and the same files
+        if self._current is not None and self._current.reader is snapshot.reader:
+            self._current = None
+
+    def _is_fresh(self, began: float) -> bool:
+        return began - self._checked < self._platform.settings.query.refresh_seconds
+
+    def _wanted(self) -> Release:
+        """The live release, or the one that is pinned."""
+        registry = Registry(self._platform.database)
+        if not self._pinned:
+            live = registry.live()
+            if live is None:
+                raise NoRelease("Nothing has been released yet.", "Run 'ragline ingest' first.")
+            return live
+        release = registry.get(self._pinned)
+        if release is None or release.status in self._hidden or not release.readable:
+            raise self._not_to_ask(registry, release)
+        return release
+
+    def _not_to_ask(self, registry: Registry, release: Release | None) -> NoRelease:
+        what = f"There is no release {self._pinned} to ask."
+        if release is not None and not release.readable:
+            what = f"Release {release.id} has been removed and cannot be asked any more."
+        elif release is not None:
+            what = f"Release {release.id} is {release.status} and not for readers."
+        return NoRelease(what, readable_releases(registry, self._hidden))
 
     def _look(self, present: Snapshot | None) -> Snapshot:
-        registry = Registry(self._platform.database)
-        if self._pinned:
-            release = registry.get(self._pinned)
-            if release is None or release.status in self._hidden:
-                raise NoRelease(
-                    f"There is no release {self._pinned} to ask.", "See 'ragline releases list'."
-                )
-            return self._open(release)
-        live = registry.live()
-        if live is None:
-            raise NoRelease("Nothing has been released yet.", "Run 'ragline ingest' first.")
-        if present is not None and not present.fallback and present.release.id == live.id:
+        wanted = self._wanted()
+        if present is not None and not present.fallback and present.is_of(wanted):
             # parameters may have been learned since
-            return replace(present, release=live, parameters=self._parameters(live))
-        return self._live_or_last_good(registry, live, present)
+            return replace(present, release=wanted, parameters=self._parameters(wanted))
+        if self._pinned:
+            return self._open(wanted)
+        return self._live_or_last_good(wanted, present)
 
-    def _live_or_last_good(
-        self, registry: Registry, live: Release, present: Snapshot | None
-    ) -> Snapshot:
-        older = [item for item in registry.all() if item.status == "retired" and item.id < live.id]
+    def _live_or_last_good(self, live: Release, present: Snapshot | None) -> Snapshot:
         first_error: IndexUnavailable | None = None
-        for release in [live, *sorted(older, key=lambda item: -item.id)]:
-            if time.monotonic() < self._avoid.get(release.id, 0.0):
+        for release in [live, *self._older(live)]:
+            if time.monotonic() < self._avoid.get(_version(release), 0.0):
                 continue
-            if present is not None and present.fallback and present.release.id == release.id:
+            if present is not None and present.fallback and present.is_of(release):
                 return present
             try:
                 return replace(self._open(release), fallback=release.id != live.id)
             except IndexUnavailable as error:
-                self._avoid[release.id] = time.monotonic() + AVOID_SECONDS
+                self._avoid[_version(release)] = time.monotonic() + AVOID_SECONDS
                 first_error = first_error or error
             except ConfigurationError:
                 if release.id == live.id:
@@ -126,21 +166,26 @@ class Snapshots:
             "Check RAG_HOME; 'ragline ingest --full' builds the index again.",
         )
 
+    def _older(self, live: Release) -> list[Release]:
+        """What may stand in for the live release, newest first."""
+        return [
+            release
+            for release in Registry(self._platform.database).all()
+            if release.status == "retired" and release.id < live.id and release.readable
+        ]
+
     def _open(self, release: Release) -> Snapshot:
-        made_with = release.fingerprints.get("encoder")
-        if made_with != self._encoder:
-            raise ConfigurationError(
-                f"Release {release.id} was made with another encoder than the settings name.",
-                "Run 'ragline ingest' to release with this encoder, or set the former one again.",
-            )
-        platform = self._platform
-        reader = IndexReader(
-            platform.lancedb_uri, release.table_name, release.tag, platform.storage_options
-        )
-        rights = PresentRights(platform, reader)
-        return Snapshot(release, reader, self._parameters(release), rights)
+        encoder = self._encoders.of(release)
+        reader = open_release(self._platform, release)
+        rights = PresentRights(self._platform, reader)
+        return Snapshot(release, reader, encoder, self._parameters(release), rights)
 
     def _parameters(self, release: Release) -> QueryParameters:
         if release.parameters:
             return QueryParameters.from_dict(release.parameters)
         return QueryParameters(fusion_weight=self._platform.settings.query.fusion_weight)
+
+
+def _version(release: Release) -> tuple[int, str, int]:
+    """What a reader opens: another version of the same release holds other rows."""
+    return release.id, release.table_name, release.lance_version

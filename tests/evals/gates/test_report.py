@@ -64,7 +64,8 @@ def test_both_rankings_stand_side_by_side_and_the_relevant_are_marked() -> None:
     )
     report = report_of(rows)
     assert "### 1 question got worse" in report
-    assert "ndcg@10 1.000 → 0.000 (golden, q0); evidence changed: docs/0 does not say" in report
+    assert "ndcg@10 1.000 → 0.000 (golden, q0); evidence changed in docs/0" in report
+    assert "does not say" not in report
     assert "| rank | before | now |" in report
     assert "| 1 | ✓ **docs/0** | docs/other |" in report
     assert "Relevant and not found now: docs/0" in report
@@ -82,6 +83,26 @@ def test_documents_with_hostile_names_are_text_too() -> None:
     report = report_of(rows)
     assert "| 1 | ✓ **docs/a&#124;b.md** | ✓ **docs/a&#124;b.md** |" in report
     assert "<img" not in report
+
+
+def test_a_known_item_is_named_by_its_document_and_a_persons_question_by_itself() -> None:
+    both = results("known_items", [1.0, 0.0, 1.0], [0.0, 1.0, 0.0]).with_columns(
+        question=pl.lit("caretaker boilers noon"),
+        evidence=pl.lit("changed"),
+        evidence_note=pl.lit("docs/0 does not say: The caretaker checks the boilers at noon."),
+    )
+    people = both.filter(pl.col("question_id") == "q2")
+    known = both.filter(pl.col("question_id") != "q2").with_columns(
+        origin=pl.lit("known_item"), evidence=pl.lit("current")
+    )
+    tests = run_tests(
+        {"golden": people, "known_items": known}, {"ndcg": "n"}, margin=0.02, confidence=0.95
+    )
+    report = retrieval_report(tests, [])
+    assert ". known item of docs/0**" in report
+    assert "- known item of docs/1: n " in report
+    assert report.count("caretaker boilers noon") == 1
+    assert "The caretaker" not in report
 
 
 def test_the_worst_come_first_and_the_rest_is_counted() -> None:

@@ -97,5 +97,5 @@ def test_evidence_that_is_gone_is_named_and_not_measured() -> None:
     resolution = resolve(table, {"hr/leave"}, chunks("hr/leave", (0, len(TEXT))))
     assert set(resolution.unresolved) == {"gone", "changed"}
     assert "hr/old" in resolution.unresolved["gone"][0]
-    assert resolution.unresolved["changed"] == ["hr/leave does not say: seven days"]
+    assert resolution.unresolved["changed"] == ["hr/leave does not say what is quoted from it"]
     assert set(resolution.evidence) == {"present"}
