@@ -204,13 +204,44 @@ class IndexTable:
         offsets = np.unique(np.linspace(0, rows - 1, min(limit, rows)).astype(int)).tolist()
         return self._table.take_offsets(offsets).select(columns).to_arrow()
 
-    def nearest(self, vector: Any, limit: int, *, exact: bool) -> list[str]:
-        """The chunk_ids nearest to a vector by cosine, by exact scan or as readers search."""
+    def nearest(self, vector: Any, limit: int) -> list[str]:
+        """The chunk_ids nearest to a vector by cosine, found as readers find them."""
         query = self._table.search(vector, vector_column_name="vector").distance_type("cosine")
-        query = query.bypass_vector_index() if exact else query.nprobes(probes(self.count()))
-        return list(
-            query.select(["chunk_id", "_distance"]).limit(limit).to_arrow()["chunk_id"].to_pylist()
-        )
+        found = query.nprobes(probes(self.count())).select(["chunk_id", "_distance"]).limit(limit)
+        return list(found.to_arrow()["chunk_id"].to_pylist())
+
+    def nearest_exactly(self, vectors: Any, limit: int) -> list[list[str]]:
+        """The chunk_ids nearest to each of some unit vectors by cosine, in one pass over the table.
+
+        Args:
+            vectors: float32, shape (n, dimensions).
+            limit: most chunk_ids of each.
+        """
+        import numpy as np
+
+        scores = np.zeros((len(vectors), 0), dtype=np.float32)
+        ids = np.zeros((len(vectors), 0), dtype=object)
+        for batch in self._table.to_lance().to_batches(columns=["chunk_id", "vector"]):
+            flat = batch["vector"].flatten().to_numpy()
+            more = vectors @ flat.reshape(-1, self._dimensions).T
+            names = np.array(batch["chunk_id"].to_pylist(), dtype=object)
+            scores = np.concatenate([scores, more], axis=1)
+            ids = np.concatenate([ids, np.broadcast_to(names, more.shape)], axis=1)
+            best = np.argsort(-scores, axis=1, kind="stable")[:, :limit]
+            scores = np.take_along_axis(scores, best, axis=1)
+            ids = np.take_along_axis(ids, best, axis=1)
+        return [list(row) for row in ids]
+
+    def vector_index_id(self) -> str:
+        """Which vector index the newest version has; it changes when the index is built anew."""
+        found = self._table.to_lance().describe_indices()
+        parts = [
+            str(segment.uuid)
+            for index in found
+            if "vector" in index.field_names
+            for segment in index.segments
+        ]
+        return ",".join(sorted(parts))
 
 
 def index_kinds(*, vectors: bool) -> dict[str, Any]:
