@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-MODULES = ("embedding", "parsing", "chunking", "ingest", "search")
+MODULES = ("embedding", "parsing", "chunking", "ingest", "search", "promotion")
 
 
 def main() -> int:

@@ -1,5 +1,7 @@
 """The one place where everything meets: assets, checks, jobs and resources for Dagster."""
 
+from dataclasses import replace
+
 import dagster as dg
 
 from evals.answer_evaluation.asset import answer_evaluation_asset
@@ -29,6 +31,7 @@ from rag_assets.verification.checks import verified_check
 from .deletions import deletions_check
 from .jobs import costs_job, evaluate_answers_job, ingest_job, live_job, promote_job, verify_job
 from .maintain import maintenance_job
+from .release_changes import release_changes
 from .release_jobs import RELEASE_JOBS
 from .schedules import schedules
 
@@ -55,7 +58,7 @@ def build_definitions(platform: Platform) -> dg.Definitions:
             retrieval_evaluation_asset(settings),
             replay_asset(settings),
             answer_evaluation_asset(settings),
-            release_asset(settings, evaluation_gates(settings)),
+            release_asset(settings, replace(evaluation_gates(settings), describe=release_changes)),
             query_log_asset(settings),
             live_faithfulness_asset(settings),
             query_costs_asset(settings),

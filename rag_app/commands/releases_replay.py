@@ -61,7 +61,7 @@ def _releases(platform: "Platform", release: int, against: int) -> "tuple[Releas
     """The release and the one it is compared with, both readable."""
     from evals.replay.questions import NothingToReplay
     from rag_assets.platform.errors import NoRelease
-    from rag_assets.releases.operations import require_readable
+    from rag_assets.releases.opening import require_readable
     from rag_assets.releases.registry import Registry
 
     registry = Registry(platform.database)

@@ -37,6 +37,8 @@ def status(as_json: AsJson = False) -> None:
         )
     for name, reason in found["unavailable"].items():
         typer.echo(f"{name} cannot be listed: {reason}", err=True)
+    if found["forgotten"]:
+        typer.echo(f"{found['forgotten']} listed documents had to be forgotten and are not read.")
     release = found["release"]
     text = f"{release['id']}, {found['chunks']} chunks" if release else "none yet"
     typer.echo(f"Live release: {text}")

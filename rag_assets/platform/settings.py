@@ -359,7 +359,7 @@ class Settings(BaseSettings):
         default=".ragline", description="All state: a folder, or an object-store URL."
     )
     state_dir: str = Field(
-        default="", description="Local state when home is a URL; default .ragline."
+        default="", description="Local state apart from home, e.g. when that is a URL or shared."
     )
     database_url: SecretStr = Field(
         default=SecretStr(""),
@@ -406,7 +406,9 @@ class Settings(BaseSettings):
     @property
     def home_location(self) -> str:
         """Where tables, blobs and LanceDB are: an absolute local path or a URL."""
-        return self.home if is_url(self.home) else str(self.state_path)
+        if is_url(self.home):
+            return self.home
+        return str(Path(self.home.removeprefix("file://")).expanduser().absolute())
 
     @property
     def dagster_home(self) -> Path:

@@ -3,7 +3,7 @@
 Protocol: a key is a relative POSIX path. ``write`` is atomic (a reader sees the old bytes or the
 new ones, never a part) and replaces what is there; ``create`` writes only where nothing is, and
 says whether it did: of several callers at the same time one wins. ``read`` of a missing key raises
-``KeyError``.
+``KeyError``. ``touch`` makes what is there look as if it were written now, and says whether it could.
 ``path`` gives a local file for libraries that want one, or ``None`` on an object store.
 """
 
@@ -29,6 +29,7 @@ class Storage(Protocol):
     def read(self, key: str) -> bytes: ...
     def write(self, key: str, data: bytes) -> None: ...
     def create(self, key: str, data: bytes) -> bool: ...
+    def touch(self, key: str) -> bool: ...
     def size(self, key: str) -> int | None: ...
     def list(self, prefix: str) -> Iterator[str]: ...
     def delete(self, key: str) -> None: ...
@@ -87,6 +88,13 @@ class LocalStorage:
                 return False
             finally:
                 temporary.unlink(missing_ok=True)
+        return True
+
+    def touch(self, key: str) -> bool:
+        try:
+            os.utime(self.path(key))
+        except OSError:
+            return False
         return True
 
     @contextmanager
@@ -169,6 +177,9 @@ class ObjectStorage:
             with self._errors(key):
                 raise
         return True
+
+    def touch(self, key: str) -> bool:
+        return False  # an object is young only when it is written again
 
     def size(self, key: str) -> int | None:
         import obstore

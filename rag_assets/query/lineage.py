@@ -14,11 +14,11 @@ from typing import Any
 
 from rag_assets.platform.errors import IndexUnavailable, RaglineError
 from rag_assets.platform.platform import Platform
+from rag_assets.releases.opening import open_release
 from rag_assets.releases.registry import Registry, Release
 
 from .access import PUBLIC, Caller, acl_condition
 from .log import AnswerLog, AnswerRecord
-from .retrieval.opening import open_release
 
 # what each stage did, its asset, the column of an index row that names its run, its fingerprint
 STAGES = (

@@ -30,13 +30,15 @@ class Blobs:
     def put(self, content: bytes) -> str:
         """Keep ``content`` (atomically, and only if it is not there) and return its SHA-256.
 
+        What is there already counts as written now: maintenance spares what is young.
+
         Raises:
             StorageFull, StorageError: it cannot be written.
         """
         sha256 = hashlib.sha256(content).hexdigest()
         key = self.key(sha256)
         # a size that differs is what a power cut may leave behind: write it again
-        if self._storage.size(key) != len(content):
+        if self._storage.size(key) != len(content) or not self._storage.touch(key):
             self._storage.write(key, content)
         return sha256
 

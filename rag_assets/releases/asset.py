@@ -1,6 +1,7 @@
 """The Dagster node ``release``."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import dagster as dg
 
@@ -52,12 +53,19 @@ def release_asset(settings: Settings, further: FurtherGates | None = None) -> dg
         """
         with explained(platform):
             promotion = release_candidate(platform, context.run_id, further)
-        yield _described(promotion, list(descriptions))
+            changes = (
+                further.describe(platform, promotion.release, promotion.before)
+                if promotion.created
+                else {}
+            )
+        yield _described(promotion, list(descriptions), changes)
 
     return release
 
 
-def _described(promotion: Promotion, names: Sequence[str]) -> dg.MaterializeResult:
+def _described(
+    promotion: Promotion, names: Sequence[str], changes: dict[str, Any]
+) -> dg.MaterializeResult:
     release = promotion.release
     results = [
         dg.AssetCheckResult(
@@ -88,6 +96,7 @@ def _described(promotion: Promotion, names: Sequence[str]) -> dg.MaterializeResu
             "lance_version": release.lance_version,
             "manifest_sha256": release.manifest_sha256,
             "seconds": round(promotion.seconds, 3),
+            **changes,
         },
         check_results=results,
     )

@@ -1,9 +1,10 @@
 """The configuration a release was made with, kept with it: to read it later, and to compare."""
 
+from contextlib import suppress
 from typing import Any
 
 from rag_assets.encoders import Encoder, make_encoder
-from rag_assets.platform.errors import ConfigurationError
+from rag_assets.platform.errors import ConfigurationError, EncoderError
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import EncoderSettings, Settings
 
@@ -31,11 +32,8 @@ def encoder_of(platform: Platform, release: Release) -> Encoder:
     Raises:
         ConfigurationError: it cannot be made any more.
     """
-    settings = platform.settings.encoder
-    encoder = make_encoder(settings, platform.state_path)
-    wanted = release.fingerprints.get("encoder")
-    if encoder.fingerprint == wanted:
-        return encoder
+    settings, wanted = platform.settings.encoder, release.fingerprints.get("encoder")
+    choices = [settings]
     kept = (release.configuration or {}).get("encoder")
     if kept is not None:
         # how it is run is a matter of today; a key goes only to the server it is meant for
@@ -43,9 +41,13 @@ def encoder_of(platform: Platform, release: Release) -> Encoder:
         today = settings.model_dump(
             include=SECTIONS["encoder"] - (set() if same_server else {"api_key"})
         )
-        encoder = make_encoder(EncoderSettings(**{**kept, **today}), platform.state_path)
-        if encoder.fingerprint == wanted:
-            return encoder
+        choices.append(EncoderSettings(**{**kept, **today}))
+    for choice in choices:
+        # a model that is not on this machine is only in the way when it is the one that is wanted
+        with suppress(EncoderError):
+            encoder = make_encoder(choice, platform.state_path)
+            if encoder.fingerprint == wanted:
+                return encoder
     raise ConfigurationError(
         f"Release {release.id} was made with another encoder than the settings name, and that one "
         "cannot be made any more.",

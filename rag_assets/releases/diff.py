@@ -12,7 +12,7 @@ from rag_assets.vector_index.reader import IndexReader
 from rag_assets.vector_index.sql import quoted
 
 from .content_diff import SERVED, ContentDiff, content_diff
-from .operations import require_readable
+from .opening import require_readable
 from .passage_diff import PASSAGES, PassageDiff, passage_diff
 from .registry import Registry, Release
 from .settings_diff import (
@@ -98,11 +98,11 @@ def diff_indices(platform: Platform, before: Release, after: Release) -> IndexDi
         ReleaseConflict: one of them has been removed.
         IndexUnavailable: one of them cannot be read.
     """
-    old, new = (_open(platform, release) for release in (before, after))
+    old, new = (require_readable(platform, release) for release in (before, after))
     return IndexDiff(
         before,
         after,
-        content_diff(old.served(), new.served()),
+        content_diff(_served(old), _served(new)),
         tuple(configuration_changes(before, after)),
         tuple(fingerprint_changes(before, after)),
         tuple(parameter_changes(before, after)),
@@ -123,8 +123,8 @@ def diff_document(
         ReleaseConflict, IndexUnavailable: see ``diff_indices``.
         UnknownDocument: neither release serves it, or it has to be forgotten.
     """
-    readers = [_open(platform, release) for release in (before, after)]
-    content = content_diff(*(reader.served() for reader in readers))
+    readers = [require_readable(platform, release) for release in (before, after)]
+    content = content_diff(*(_served(reader) for reader in readers))
     ids = _ids(content, document_id)
     forbidden = ErasureRequests(platform.database).forbidden()
     if forbidden & set(ids):
@@ -132,7 +132,7 @@ def diff_document(
             f"The document '{document_id}' has to be forgotten: it is not shown.",
             "Run 'ragline forget' to finish what was asked for.",
         )
-    old, new = (reader.passages(name) for reader, name in zip(readers, ids, strict=True))
+    old, new = (_passages(reader, name) for reader, name in zip(readers, ids, strict=True))
     if old.is_empty() and new.is_empty():
         raise UnknownDocument(
             f"Neither release {before.id} nor release {after.id} serves '{document_id}'.",
@@ -141,27 +141,14 @@ def diff_document(
     return passage_diff(old, new, (f"release {before.id}", f"release {after.id}"))
 
 
-class _Reader(IndexReader):
-    """A version, read as a whole but for a few columns."""
-
-    def served(self) -> pl.DataFrame:
-        """``SERVED`` of every chunk."""
-        frame = pl.from_arrow(self._scan(None, columns=SERVED.names()))
-        assert isinstance(frame, pl.DataFrame)
-        return frame.cast(SERVED)
-
-    def passages(self, document_id: str) -> pl.DataFrame:
-        """``PASSAGES`` of a document."""
-        condition = f"document_id = {quoted(document_id)}"
-        frame = pl.from_arrow(self._scan(condition, columns=list(PASSAGES)))
-        assert isinstance(frame, pl.DataFrame)
-        return frame
+def _served(reader: IndexReader) -> pl.DataFrame:
+    """``SERVED`` of every chunk."""
+    return reader.read(SERVED.names()).cast(SERVED)
 
 
-def _open(platform: Platform, release: Release) -> _Reader:
-    require_readable(platform, release)
-    options = platform.storage_options
-    return _Reader(platform.lancedb_uri, release.table_name, release.tag, options)
+def _passages(reader: IndexReader, document_id: str) -> pl.DataFrame:
+    """``PASSAGES`` of a document."""
+    return reader.read(list(PASSAGES), f"document_id = {quoted(document_id)}")
 
 
 def _ids(content: ContentDiff, document_id: str) -> tuple[str, str]:

@@ -9,7 +9,7 @@ import polars as pl
 
 from rag_assets.platform.platform import Platform
 
-from .registry import Candidate
+from .registry import Candidate, Release
 
 UNIT_NORM_TOLERANCE = 1e-3
 MIN_ANN_RECALL = 0.95
@@ -67,12 +67,17 @@ class FurtherGates:
         judge: given the platform and a candidate, the verdicts, one for each description.
         fingerprint: of what the verdicts depend on besides the candidate (questions, margins): what
             was rejected with the same is not judged again.
+        describe: given the platform, a release and the one that was live before it, what else a
+            person wants to see beside the verdicts: Dagster metadata by name.
     """
 
     descriptions: Mapping[str, str] = field(default_factory=dict)
     deps: tuple[str, ...] = ()
     judge: Callable[[Platform, Candidate], list[Gate]] = lambda platform, candidate: []
     fingerprint: Callable[[Platform], str] = lambda platform: ""
+    describe: Callable[[Platform, Release, Release | None], dict[str, Any]] = (
+        lambda platform, release, before: {}
+    )
 
 
 @dataclass(frozen=True)

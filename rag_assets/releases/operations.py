@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from rag_assets.platform.errors import IndexUnavailable, NoRelease, ReleaseConflict
+from rag_assets.platform.errors import NoRelease, ReleaseConflict
 from rag_assets.platform.platform import Platform
-from rag_assets.vector_index.reader import IndexReader
 
 from .candidate import expected_partitions, present_table
 from .history import History
+from .opening import require_readable
 from .registry import Registry, Release
 
 # Verdicts on quality are a person's to accept. The others say that the index is not what it should
@@ -109,30 +109,6 @@ def hold_promotions(platform: Platform, *, actor: str = "", reason: str = "") ->
 def resume_promotions(platform: Platform, *, actor: str = "", reason: str = "") -> bool:
     """Let promotions go on by themselves; whether they were held back."""
     return History(platform.database).resume(reason=reason, actor=actor)
-
-
-def require_readable(platform: Platform, release: Release) -> IndexReader:
-    """Open a release's version and count its rows, before anybody depends on it.
-
-    Raises:
-        ReleaseConflict: it has been removed.
-        IndexUnavailable: it cannot be opened, or rows are missing.
-    """
-    if not release.readable:
-        raise ReleaseConflict(
-            f"Release {release.id} has been removed; its version is gone.",
-            "See 'ragline releases list' for those that can be read.",
-        )
-    reader = IndexReader(
-        platform.lancedb_uri, release.table_name, release.tag, platform.storage_options
-    )
-    rows = reader.count()
-    if rows != release.chunks:
-        raise IndexUnavailable(
-            f"Release {release.id} has {rows} rows instead of {release.chunks}.",
-            "Run 'ragline verify --all' to see what is wrong with it.",
-        )
-    return reader
 
 
 def _existing(registry: Registry, release_id: int) -> Release:

@@ -183,6 +183,15 @@ class IndexReader:
         frame = _frame(self._table(columns=["document_id", "acl"]))
         return frame.unique("document_id", keep="first")
 
+    @property
+    def columns(self) -> frozenset[str]:
+        """The columns that the version has."""
+        return frozenset(self._dataset.schema.names)
+
+    def read(self, columns: Sequence[str], condition: str | None = None) -> pl.DataFrame:
+        """Some columns of every chunk, or of those that satisfy a condition."""
+        return _frame(self._scan(condition, columns=list(columns)))
+
     def count(self) -> int:
         """How many chunks the version holds."""
         return int(self._dataset.count_rows())

@@ -12,6 +12,9 @@ from .schema import INDEX_ROWS, NO_ACL, PORTABLE_COLUMNS, PROVENANCE
 UNIT_SEPARATOR = "\x1f"
 RECORD_SEPARATOR = "\x1e"
 NOTHING = "\x00"
+# what a row says; texts are in it by their hashes, the rest follows from other columns
+_UNHASHED = {*PROVENANCE, "row_sha256", "text", "embed_text", "attribute_values", "readers"}
+HASHED_COLUMNS = [name for name in INDEX_ROWS if name not in _UNHASHED]
 
 
 def index_rows(
@@ -76,9 +79,7 @@ def index_rows(
             ),
         )
     )
-    unhashed = {*PROVENANCE, "row_sha256", "text", "embed_text", "attribute_values", "readers"}
-    hashed = [name for name in INDEX_ROWS if name not in unhashed]
-    rows = rows.with_columns(row_sha256=row_digests(rows, hashed))
+    rows = rows.with_columns(row_sha256=row_digests(rows, HASHED_COLUMNS))
     return rows.select(list(INDEX_ROWS)).cast(INDEX_ROWS).sort("chunk_id")
 
 

@@ -8,12 +8,14 @@ import polars as pl
 
 from rag_assets.chunks.transform import CHUNK_ID_DIGITS
 from rag_assets.platform.fingerprint import fingerprint, sha256_text
-from rag_assets.vector_index.rows import attribute_values, portable_digests, readers, row_digests
-from rag_assets.vector_index.schema import INDEX_ROWS, PROVENANCE
+from rag_assets.vector_index.rows import (
+    HASHED_COLUMNS,
+    attribute_values,
+    portable_digests,
+    readers,
+    row_digests,
+)
 
-# what row_sha256 is made of; the others follow from these, or say who made the row
-DERIVED = ("row_sha256", "text", "embed_text", "attribute_values", "readers")
-HASHED = [name for name in INDEX_ROWS if name not in {*PROVENANCE, *DERIVED}]
 KEYS = ("chunk_id", "document_id", "partition", "row_sha256")
 LIST_SEPARATOR = "\x1e"
 
@@ -44,7 +46,7 @@ class RowAudit:
     def feed(self, rows: pl.DataFrame) -> None:
         """Look at some rows (all columns of INDEX_ROWS)."""
         self.keys.append(rows.select(KEYS).with_columns(portable_sha256=portable_digests(rows)))
-        self._note("row", rows, row_digests(rows, HASHED) == rows["row_sha256"])
+        self._note("row", rows, row_digests(rows, HASHED_COLUMNS) == rows["row_sha256"])
         embedded = [sha256_text(text or "") for text in rows["embed_text"]]
         self._note("embed_text", rows, pl.Series(embedded) == rows["embed_sha256"])
         same = joined("readers") == joined(readers())

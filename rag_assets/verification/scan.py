@@ -38,11 +38,6 @@ class VersionScan(IndexReader):
         """The Lance version."""
         return int(self._dataset.version)
 
-    @property
-    def columns(self) -> list[str]:
-        """The names of the version's columns."""
-        return list(self._dataset.schema.names)
-
     def fragments(self) -> list[Fragment]:
         """The parts that the version's rows are stored in."""
         return [

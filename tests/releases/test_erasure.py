@@ -13,7 +13,7 @@ from rag_assets.releases import erasure as erasure_module
 from rag_assets.releases.candidate import expected_partitions, manifest_sha256
 from rag_assets.releases.erasure import IndexEraser, manifest_source
 from rag_assets.releases.history import History
-from rag_assets.releases.operations import require_readable
+from rag_assets.releases.opening import require_readable
 from rag_assets.releases.registry import Registry
 from rag_assets.vector_index import retention
 from rag_assets.vector_index.manifest import contents_of

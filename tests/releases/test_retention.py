@@ -14,7 +14,8 @@ from rag_assets.platform.settings import ChunkingSettings, ReleaseSettings
 from rag_assets.query.access import Caller
 from rag_assets.query.engine import QueryEngine
 from rag_assets.releases import retention as retention_module
-from rag_assets.releases.operations import require_readable, roll_back
+from rag_assets.releases.opening import require_readable
+from rag_assets.releases.operations import roll_back
 from rag_assets.releases.registry import Registry, Release
 from rag_assets.releases.retention import Retired, retire_releases, to_remove
 from rag_assets.vector_index import retention as index_retention

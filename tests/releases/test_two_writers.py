@@ -21,7 +21,8 @@ from rag_assets.platform.settings import load_settings
 from rag_assets.releases.candidate import release_candidate
 from rag_assets.releases.gates import FurtherGates
 from rag_assets.releases.history import WENT_LIVE, History
-from rag_assets.releases.operations import require_readable, resume_promotions
+from rag_assets.releases.opening import require_readable
+from rag_assets.releases.operations import resume_promotions
 from rag_assets.releases.registry import Registry
 from rag_assets.vector_index.reader import IndexReader
 from rag_jobs.pending import find_pending

@@ -8,11 +8,11 @@ from rag_assets.encoders import Encoder
 from rag_assets.platform.errors import ConfigurationError, IndexUnavailable, NoRelease
 from rag_assets.platform.platform import Platform
 from rag_assets.query.parameters import QueryParameters
+from rag_assets.releases.opening import open_release
 from rag_assets.releases.registry import Registry, Release
 from rag_assets.releases.time_travel import NOT_FOR_READERS, readable_releases
 from rag_assets.vector_index.reader import IndexReader
 
-from .opening import open_release
 from .release_encoders import ReleaseEncoders
 from .rights import PresentRights
 

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
 from rag_assets.erasure.requests import ErasureRequests
-from rag_assets.releases.operations import require_readable
+from rag_assets.releases.opening import require_readable
 from rag_assets.releases.registry import Registry, Release
 from rag_assets.verification.verify import verify
 from rag_jobs.forget import forget

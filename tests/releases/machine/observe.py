@@ -7,7 +7,7 @@ from datetime import timedelta
 import sqlalchemy as sa
 
 from rag_assets.platform.platform import Platform
-from rag_assets.releases.operations import require_readable
+from rag_assets.releases.opening import require_readable
 from rag_assets.releases.registry import Release
 from rag_assets.releases.schema import release_events, releases
 
