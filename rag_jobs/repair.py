@@ -10,8 +10,9 @@ from rag_assets.platform.errors import RaglineError
 from rag_assets.platform.platform import Platform
 from rag_assets.releases.candidate import expected_partitions, present_table
 from rag_assets.releases.registry import Registry, Release
+from rag_assets.vector_index.table import HEAD_TAG, resume_head
 from rag_assets.verification.base import Disagreement, Progress, Verification
-from rag_assets.verification.mend import Damage, mend, open_table, rebuild_indices, restore
+from rag_assets.verification.mend import Damage, mend, open_table, rebuild_indices
 from rag_assets.verification.mend_tables import mend_blobs, mend_tables
 from rag_assets.verification.verify import verify, verify_version
 
@@ -167,14 +168,13 @@ class _Work:
     def _release(self, release: Release, items: Sequence[Disagreement]) -> None:
         """Mend a release's version, compare it, and only then let it be read."""
         table = release.table_name
-        dataset = open_table(self.platform, table)
-        newest = None if dataset is None else int(dataset.version)
         # a version whose rows are sound needs no tables
         indices_only = all(item.kind == "search_index" for item in items)
         same_state = (table, release.partitions) == self._present()
         if not indices_only and not same_state:
             self._give_up(release, "the tables have moved on, and its rows cannot be made again")
             return
+        newest = self._mark_head(table)
         gone = any(item.kind == "unreadable_version" for item in items)
         damage = _damage(items)
         if indices_only:
@@ -192,8 +192,24 @@ class _Work:
             self.repair.done.append(f"release {release.id} is version {version} now")
         # the newest version stays what it was, unless this one is what it should be
         moved = not same_state and newest != release.lance_version
-        if newest is not None and (left or moved):
-            restore(self.platform, table, newest)
+        if newest is not None and not (left or moved):
+            self._untag(table, HEAD_TAG)
+        if newest is not None:
+            self._resume_head(table)
+
+    def _mark_head(self, table: str) -> int | None:
+        """Remember the newest version, so that the next writer takes it back should this one die."""
+        dataset = open_table(self.platform, table)
+        if dataset is None:
+            return None
+        self._resume_head(table)
+        dataset = open_table(self.platform, table)
+        dataset.tags.create(HEAD_TAG, dataset.version)
+        return int(dataset.version)
+
+    def _resume_head(self, table: str) -> None:
+        uri = f"{self.platform.lancedb_uri}/{table}.lance"
+        resume_head(uri, self.platform.storage_options)
 
     def _present(self) -> tuple[str, dict[str, str]]:
         return present_table(self.platform), expected_partitions(self.platform)

@@ -266,7 +266,7 @@ def index_kinds(*, vectors: bool) -> dict[str, Any]:
 
 
 def resume_head(uri: str, storage_options: dict[str, str] | None = None) -> bool:
-    """Take back the head that an interrupted erasure has left aside; whether there was one.
+    """Take back the head that an interrupted erasure or repair has left aside; whether there was one.
 
     While old versions are written anew, the newest version of the table is not what its shards say.
     Every writer calls this first, under the lock that an erasure holds too.
