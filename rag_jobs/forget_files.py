@@ -57,8 +57,13 @@ def search_everything(
 
 def _folders(platform: Platform) -> list[Path]:
     """Local folders that hold nothing but state, none inside another."""
-    state, dagster = platform.state_path.absolute(), platform.settings.dagster_home
-    return [state] if dagster.is_relative_to(state) else [state, dagster]
+    found = [platform.state_path.absolute()]
+    storage = platform.storage
+    shared = [Path(storage.root).absolute()] if isinstance(storage, LocalStorage) else []
+    for folder in (*shared, platform.settings.dagster_home):
+        if not any(folder.is_relative_to(outer) for outer in found):
+            found = [inner for inner in found if not inner.is_relative_to(folder)] + [folder]
+    return found
 
 
 def _files(platform: Platform, folders: list[Path]) -> Iterator[Readable]:

@@ -163,6 +163,8 @@ class _Work:
                     self._try(items[0], lambda i=items: self._newest(i), done)  # type: ignore[misc]
 
     def _newest(self, items: Sequence[Disagreement]) -> None:
+        if open_table(self.platform, present_table(self.platform)) is not None:
+            self._resume_head(present_table(self.platform))
         mend(self.platform, present_table(self.platform), None, _damage(items))
 
     def _release(self, release: Release, items: Sequence[Disagreement]) -> None:

@@ -134,9 +134,15 @@ class IndexTable:
         if resume_head(self._uri, self._storage_options):
             self._table.checkout_latest()
 
-    def prepare(self, *, force: bool = False) -> None:
-        """Create the indices the table deserves and bring them up to date (new Lance versions)."""
-        self.resume_head()
+    def prepare(self, *, force: bool = False, resume: bool = True) -> None:
+        """Create the indices the table deserves and bring them up to date (new Lance versions).
+
+        Args:
+            force: bring them up to date however few rows they do not know.
+            resume: take back a head that was left aside; not while it is being left aside.
+        """
+        if resume:
+            self.resume_head()
         rows = self.count()
         if not rows:
             return

@@ -63,7 +63,7 @@ def mend(platform: Platform, table: str, version: int | None, damage: Damage) ->
     target = IndexTable(platform.lancedb_uri, table, encoder.dimensions, platform.storage_options)
     for partition in platform.tables.partitions("vector_index"):
         _fill(platform, target, partition, encoder)
-    target.prepare()
+    target.prepare(resume=False)
     return target.version
 
 
@@ -85,7 +85,7 @@ def rebuild_indices(platform: Platform, table: str, version: int, indices: froze
         _drop_index(open_table(platform, table), name)
     dimensions = open_table(platform, table).schema.field("vector").type.list_size
     target = IndexTable(platform.lancedb_uri, table, dimensions, platform.storage_options)
-    target.prepare()
+    target.prepare(resume=False)
     return target.version
 
 

@@ -1,5 +1,6 @@
 """``ragline releases``: what a person does to releases, and what the next ingest makes of it."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,16 +10,40 @@ from tests.app.commands import Result, ragline
 NOTE = "# Note {0}\n\nThe boiler of house {0} is checked in March by the caretaker of house {0}.\n"
 
 
-@pytest.fixture
-def documents(deploy) -> Path:  # type: ignore[no-untyped-def]
-    """Two releases: the second has a document about a roof."""
-    folder: Path = deploy() / "documents"
+SETTINGS = """
+[sources.docs]
+path = "documents"
+acl = ["public"]
+[parsing]
+workers = 1
+"""
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory, model_cache: Path) -> Path:
+    """A deployment with two releases: the second has a document about a roof."""
+    home = tmp_path_factory.mktemp("released")
+    (home / "ragline.toml").write_text(SETTINGS)
+    (home / "documents").mkdir()
+    (home / ".ragline").mkdir()
+    model_cache.mkdir(parents=True, exist_ok=True)
+    (home / ".ragline/models").symlink_to(model_cache, target_is_directory=True)
     for number in range(4):
-        (folder / f"note-{number}.md").write_text(NOTE.format(number))
-    assert ragline("ingest").code == 0
-    (folder / "roof.md").write_text("# Roof\n\nThe roof of house nine is made of copper.\n")
-    assert ragline("ingest").code == 0
-    return folder
+        (home / f"documents/note-{number}.md").write_text(NOTE.format(number))
+    assert ragline("ingest", folder=home).code == 0
+    (home / "documents/roof.md").write_text("# Roof\n\nThe roof of house nine is of copper.\n")
+    assert ragline("ingest", folder=home).code == 0
+    shutil.copytree(home, home.with_name("pristine"), symlinks=True)
+    return home
+
+
+@pytest.fixture
+def documents(released: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The documents of the deployment as it was in the beginning, in the same place."""
+    shutil.rmtree(released)
+    shutil.copytree(released.with_name("pristine"), released, symlinks=True)
+    monkeypatch.chdir(released)
+    return released / "documents"
 
 
 def releases() -> dict[int, str]:
@@ -109,6 +134,7 @@ def test_another_margin_is_another_judgement(
 ) -> None:
     monkeypatch.setenv("RAG_GATES__MAX_QUARANTINE_SHARE", "0.1")
     (documents / "broken.pdf").write_bytes(b"%PDF-1.4 broken")
+    (documents / "note-9.md").write_text(NOTE.format(9))
     assert ragline("ingest").code == 1
     monkeypatch.setenv("RAG_GATES__MAX_QUARANTINE_SHARE", "0.5")
     assert ragline("ingest", "--json").json["released"] is True

@@ -15,9 +15,8 @@ from rag_assets.raw_documents.manifest import manifest_digest
 from rag_assets.releases.history import History
 from rag_assets.releases.registry import Registry
 from rag_assets.vector_index.reader import IndexReader
-from rag_assets.vector_index.rows import readers, row_digests
+from rag_assets.vector_index.rows import HASHED_COLUMNS, readers, row_digests
 from rag_assets.vector_index.sql import quoted
-from rag_assets.verification.rows import HASHED
 from rag_assets.verification.verify import verify
 from rag_jobs.repair import Repair, repair
 from tests.jobs.harness import run_stages, served
@@ -77,7 +76,7 @@ def forged_acl(platform: Platform) -> None:
     chunk = a_chunk(platform)
     row = rows(platform).filter(pl.col("chunk_id") == chunk)
     row = row.with_columns(acl=pl.lit(["public"], dtype=pl.List(pl.String)))
-    sha256 = row_digests(row.with_columns(readers=readers()), HASHED)[0]
+    sha256 = row_digests(row.with_columns(readers=readers()), HASHED_COLUMNS)[0]
     values = {"acl": ["public"], "readers": ["public"], "row_sha256": sha256}
     smuggle(platform, rewritten(platform, chunk, **values))
 

@@ -105,13 +105,27 @@ def days(requests: Sequence[dg.RunRequest]) -> list[str | None]:
     return [request.partition_key for request in requests]
 
 
-EVERY = ["nightly_answer_evaluation", "hourly_live_faithfulness", "daily_query_costs"]
+EVERY = [
+    "nightly_answer_evaluation",
+    "hourly_live_faithfulness",
+    "daily_query_costs",
+    "nightly_verification",
+    "weekly_maintenance",
+]
+# those that read the query log
+READING = EVERY[1:3]
 
 
 def test_they_run_by_themselves_and_in_utc() -> None:
     found = schedules(Settings(evaluation=EvaluationSettings(live_cron="7 * * * *")))
     assert [item.name for item in found] == EVERY
-    assert [item.cron_schedule for item in found] == ["0 3 * * *", "7 * * * *", "30 0 * * *"]
+    assert [item.cron_schedule for item in found] == [
+        "0 3 * * *",
+        "7 * * * *",
+        "30 0 * * *",
+        "45 3 * * *",
+        "0 4 * * 0",
+    ]
     assert {item.execution_timezone for item in found} == {"UTC"}
     assert {item.default_status for item in found} == {dg.DefaultScheduleStatus.RUNNING}
 
@@ -123,11 +137,11 @@ def test_before_the_first_release_there_is_nothing_to_do(name: str, tmp_path: Pa
     assert requests == []
     assert "nothing has been released yet" in reason
     release(platform)
-    if name == "nightly_answer_evaluation":
+    if name not in READING:
         assert len(tick(platform, name)[0]) == 1
 
 
-@pytest.mark.parametrize("name", EVERY[1:])
+@pytest.mark.parametrize("name", READING)
 def test_without_a_log_there_is_nothing_to_read(name: str, tmp_path: Path) -> None:
     platform = platform_in(tmp_path, query=QuerySettings(log="off"))
     release(platform)
@@ -186,7 +200,7 @@ def test_the_last_hour_of_a_day_is_counted_on_the_next(tmp_path: Path) -> None:
         assert tick(platform, name, last + timedelta(hours=2), instance)[0] == []
 
 
-@pytest.mark.parametrize("name", EVERY[1:])
+@pytest.mark.parametrize("name", READING)
 def test_what_failed_is_tried_again(name: str, tmp_path: Path) -> None:
     platform = platform_in(tmp_path)
     release(platform)

@@ -17,7 +17,6 @@ from rag_assets.releases.operations import (
     roll_back,
 )
 from rag_assets.releases.registry import Registry, Release
-from rag_assets.vector_index.table import IndexTable
 from rag_jobs.pending import find_pending
 from tests.conftest import Deploy
 from tests.jobs.harness import build_index, run_stages, served
@@ -273,12 +272,12 @@ def test_a_removed_release_is_refused(platform: Platform) -> None:
 
 def test_a_release_whose_rows_are_gone_is_refused(platform: Platform) -> None:
     live = edited(platform, "ferry")
-    table = IndexTable(platform.lancedb_uri, live.table_name, 384)
-    table.tag("release-1", live.lance_version)
+    registry = Registry(platform.database)
+    registry.amend(1, "repaired", reason="a mistake", lance_version=live.lance_version)
     with pytest.raises(IndexUnavailable, match="Release 1 has 2 rows instead of 1"):
         roll_back(platform)
-    table.untag("release-1")
-    with pytest.raises(IndexUnavailable, match="release-1"):
+    registry.amend(1, "repaired", reason="a mistake", lance_version=live.lance_version + 99)
+    with pytest.raises(IndexUnavailable, match="cannot be opened"):
         roll_back(platform)
     assert (statuses(platform), hold_reason(platform)) == ({1: "retired", 2: "live"}, "")
 

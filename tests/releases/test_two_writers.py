@@ -31,7 +31,6 @@ from tests.releases.machine.machines import (
     SETTINGS,
     Machine,
     machine,
-    mount,
     run_together,
 )
 
@@ -75,7 +74,6 @@ def on_a_folder(
     machines = [machine(folder, name, model_cache, RAG_DATABASE_URL=url) for name in ("ant", "bee")]
     with here(monkeypatch, machines[0]) as platform:
         run_stages(platform)
-    mount(folder / "ant", folder / "bee")
     return machines
 
 

@@ -136,11 +136,17 @@ def tables_path(platform: Platform, asset: str, partition: str) -> Path:
 
 
 def files(platform: Platform) -> dict[str, tuple[int, int]]:
-    """Every table, blob and data file: its inode and time of change."""
+    """Every table, blob and data file: its inode and time of change.
+
+    A blob that is put again only looks younger: what counts is whether it is another file.
+    """
     home = Path(platform.settings.home_location)
     found = [*home.glob("tables/*/*"), *home.glob("blobs/*/*"), *home.glob("lancedb/*/data/*")]
     stats = {str(path.relative_to(home)): path.stat() for path in found}
-    return {name: (stat.st_ino, stat.st_mtime_ns) for name, stat in stats.items()}
+    return {
+        name: (stat.st_ino, 0 if name.startswith("blobs/") else stat.st_mtime_ns)
+        for name, stat in stats.items()
+    }
 
 
 def kinds(verification: Verification) -> list[str]:

@@ -13,10 +13,9 @@ from rag_assets.platform.errors import NoRelease
 from rag_assets.platform.fingerprint import sha256_text
 from rag_assets.platform.platform import Platform
 from rag_assets.raw_documents.manifest import manifest_digest
-from rag_assets.vector_index.rows import readers, row_digests
+from rag_assets.vector_index.rows import HASHED_COLUMNS, readers, row_digests
 from rag_assets.vector_index.sql import quoted
 from rag_assets.verification.base import Disagreement
-from rag_assets.verification.rows import HASHED
 from rag_assets.verification.verify import verify
 from tests.jobs.harness import run_stages
 from tests.verification.planted import (
@@ -208,7 +207,7 @@ def test_forged_hashes_do_not_hide_an_edited_row(platform: Platform) -> None:
     row = rows(platform).filter(pl.col("chunk_id") == chunk)
     row = row.with_columns(acl=pl.lit(["everybody"], dtype=pl.List(pl.String)))
     row = row.with_columns(readers=readers())
-    sha256 = row_digests(row, HASHED)[0]
+    sha256 = row_digests(row, HASHED_COLUMNS)[0]
     edit = rewritten(platform, chunk, acl=["everybody"], readers=["everybody"], row_sha256=sha256)
     smuggle(platform, edit)
     assert only(platform, "edited_rows").ids == (chunk,)

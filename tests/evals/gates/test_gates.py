@@ -120,7 +120,12 @@ def test_there_is_one_verdict_for_every_description(platform: Platform) -> None:
     assert promotion.promoted, promotion.release.reason
     names = {gate.name for gate in promotion.gates}
     further = evaluation_gates(platform.settings)
-    assert set(further.descriptions) == {"retrieval_quality", "acl_leak", "answer_quality"}
+    assert set(further.descriptions) == {
+        "retrieval_quality",
+        "acl_leak",
+        "answer_quality",
+        "replay",
+    }
     assert set(further.descriptions) <= names
     assert further.deps == DEPS
     quality = gate_of(promotion, "retrieval_quality")

@@ -24,10 +24,14 @@ def assert_nothing_harmed(
 
 
 def named_in(gate: Gate, questions: pl.DataFrame) -> set[str]:
-    """The questions that a gate's report names as worse.
+    """The questions that a gate's report names as worse, known items by their ids.
 
     Args:
         questions: ``RESOLVED_QUESTIONS``.
     """
     worse = gate.report.partition("got worse")[2].partition("got better")[0]
-    return {text for text in questions["question"] if escaped(text) in worse}
+    return {
+        question
+        for question, question_id in questions.select("question", "question_id").rows()
+        if escaped(question) in worse or escaped(question_id) in worse
+    }

@@ -20,7 +20,6 @@ workers = 1
 known_items = 0
 learn = false
 """
-SHARED = ("tables", "blobs", "lancedb", "deployment.json")
 
 
 @dataclass(frozen=True)
@@ -45,21 +44,20 @@ class Machine:
 
 
 def machine(folder: Path, name: str, models: Path, **environment: str) -> Machine:
-    """A machine whose local state (locks, Dagster, models) is in a folder of its own."""
+    """A machine whose local state (locks, Dagster, models) is in a folder of its own.
+
+    Tables, blobs and the index are in the folder ``shared`` unless ``RAG_HOME`` says otherwise.
+    """
     state = folder / name
     state.mkdir()
     models.mkdir(parents=True, exist_ok=True)
     (state / "models").symlink_to(models, target_is_directory=True)
-    values = {"RAG_CONFIG": str(folder / "ragline.toml"), "RAG_STATE_DIR": str(state)}
+    values = {
+        "RAG_CONFIG": str(folder / "ragline.toml"),
+        "RAG_STATE_DIR": str(state),
+        "RAG_HOME": str(folder / "shared"),
+    }
     return Machine(name, values | environment)
-
-
-def mount(first: Path, second: Path) -> None:
-    """Let the state folder of one machine show the tables, blobs and index of another."""
-    for name in SHARED:
-        if not name.endswith(".json"):
-            (first / name).mkdir(exist_ok=True)
-        (second / name).symlink_to(first / name)
 
 
 def run_together(writers: list["subprocess.Popen[str]"]) -> list[list[dict[str, Any]]]:
