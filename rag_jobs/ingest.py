@@ -12,7 +12,7 @@ from rag_assets.platform.platform import Platform
 from rag_assets.releases.history import History
 from rag_assets.releases.registry import Registry, Release
 
-from .pending import STAGES, Pending, ShardPending, find_pending
+from .pending import STAGES, Pending, ShardPending, find_pending, release_due
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, ExecuteInProcessResult
@@ -108,7 +108,7 @@ def ingest(
         if shards or pending.release_due:
             _run(platform, pending, shards, full, summary)
         elif pending.release_reason:
-            _describe_verdict(platform, pending, summary)
+            _describe_verdict(platform, pending.release_reason, summary)
         _describe_state(platform, pending, summary)
     summary.seconds["total"] = time.perf_counter() - started
     summary.seconds = {name: round(value, 3) for name, value in summary.seconds.items()}
@@ -145,9 +145,12 @@ def _run(
             for stage in STAGES:
                 platform.tables.drop(stage, shard.partition)
     sync_partitions(instance, SOURCE_SHARDS, configured)
-    if not summary.failed:
+    due, reason = release_due(platform)
+    if not summary.failed and (due or full):
         result = _execute(platform, instance, "promote", None, full)
         _collect(result, summary, "release")
+    elif not summary.failed and reason:
+        _describe_verdict(platform, reason, summary)
     platform.contracts.close()
 
 
@@ -216,12 +219,12 @@ def _failure(result: "ExecuteInProcessResult") -> str:
     return "the run failed; see it in the Dagster UI ('ragline ui')"
 
 
-def _describe_verdict(platform: Platform, pending: Pending, summary: Summary) -> None:
+def _describe_verdict(platform: Platform, reason: str, summary: Summary) -> None:
     """Nothing is to be done, and yet what readers see is not what the sources say: say why."""
     if History(platform.database).hold() is not None:
-        summary.waiting = pending.release_reason
+        summary.waiting = reason
     else:
-        summary.failed["release"] = pending.release_reason
+        summary.failed["release"] = reason
 
 
 def _describe_state(platform: Platform, pending: Pending, summary: Summary) -> None:

@@ -18,7 +18,11 @@ from rag_assets.raw_documents.manifest import pending_changes
 from rag_assets.raw_documents.schema import RAW_DOCUMENTS
 from rag_assets.raw_documents.sources import open_partition, parse_partition, partition_keys
 from rag_assets.raw_documents.stage import manifest_fingerprint
-from rag_assets.releases.candidate import expected_partitions, judging_fingerprint
+from rag_assets.releases.candidate import (
+    expected_partitions,
+    judging_fingerprint,
+    present_table,
+)
 from rag_assets.releases.history import History
 from rag_assets.releases.operations import ACCEPTABLE
 from rag_assets.releases.registry import Registry, Release
@@ -122,7 +126,7 @@ def find_pending(platform: Platform, source: str | None = None) -> Pending:
         for name in chosen
     )
     live = Registry(platform.database).live()
-    due, reason = _release_due(platform, live, index_table_name(fingerprints))
+    due, reason = release_due(platform, index_table_name(fingerprints))
     return Pending(shards, live, due, reason, stamps)
 
 
@@ -212,9 +216,15 @@ def _table_exists(platform: Platform, name: str) -> bool:
     return (Path(platform.lancedb_uri) / f"{name}.lance").is_dir()
 
 
-def _release_due(platform: Platform, live: Release | None, table: str) -> tuple[bool, str]:
-    """Whether a candidate is to be made and judged, and why; or why not."""
-    partitions = expected_partitions(platform)
+def release_due(platform: Platform, table: str = "") -> tuple[bool, str]:
+    """Whether a candidate is to be made and judged, and why; or why not.
+
+    Args:
+        platform: the deployment.
+        table: of the present configuration, where it is known already.
+    """
+    partitions, live = expected_partitions(platform), Registry(platform.database).live()
+    table = table or present_table(platform)
     if live is not None and (live.table_name, live.partitions) == (table, partitions):
         return False, ""
     hold = History(platform.database).hold()
