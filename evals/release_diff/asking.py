@@ -1,16 +1,15 @@
 """Asking both releases the same questions, where no evaluation has measured them together."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import polars as pl
 
-from evals.retrieval_evaluation.learning.reranking import rerank_depth, scores_of_hits
+from evals.retrieval_evaluation.baseline import asked
 from evals.retrieval_evaluation.measure import measure
 from evals.retrieval_evaluation.results import result_rows
 from evals.retrieval_evaluation.retrieve import Progress, callers_of
-from evals.retrieval_evaluation.run import NEUTRAL, Run, search_questions
-from evals.retrieval_evaluation.sample import by_known_item, plain, sample_questions
+from evals.retrieval_evaluation.run import Run
+from evals.retrieval_evaluation.sample import plain, sample_questions
 from rag_assets.platform.platform import Platform
 from rag_assets.query.access import Caller
 from rag_assets.query.engine import QueryEngine
@@ -80,18 +79,7 @@ def _searched(
     release: int,
     progress: Progress,
 ) -> Sequence[tuple[Run, QueryParameters]]:
-    """What a release found, with what counts: known items are searched as if nothing were learned."""
-
     def show(doing: str, done: int, total: int) -> None:
         progress(f"{doing} (release {release})", done, total)
 
-    settings, parameters = platform.settings.query, engine.parameters
-    reranking = parameters.reranker != "none"
-    limit = rerank_depth(settings) if reranking else None
-    run = search_questions(engine, questions, callers, limit, platform.settings.evaluation.k, show)
-    if reranking:
-        run = replace(run, rerank_scores=scores_of_hits(run.retrievals))
-    known, golden = (run.of(some) for some in by_known_item(run.questions))
-    if parameters.abstention:
-        golden = golden.judged(engine, parameters, settings.limit, show)
-    return [(golden, parameters), (known.neutral(), NEUTRAL)]
+    return asked(platform, engine, questions, callers, show)

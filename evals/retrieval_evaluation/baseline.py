@@ -11,13 +11,14 @@ from rag_assets.platform.errors import ConfigurationError, EncoderError, IndexUn
 from rag_assets.platform.platform import Platform
 from rag_assets.query.access import Caller
 from rag_assets.query.engine import QueryEngine
+from rag_assets.query.parameters import QueryParameters
 from rag_assets.releases.registry import Candidate, Release
 
 from .learning.reranking import rerank_depth, scores_of_hits
 from .measure import FOUND, measure
 from .results import read_results
 from .retrieve import Progress
-from .run import NEUTRAL, search_questions
+from .run import NEUTRAL, Run, search_questions
 from .sample import by_known_item, key, plain
 
 
@@ -74,35 +75,45 @@ def find_baseline(
         engine = open_engine(live.id)
     except (ConfigurationError, EncoderError, IndexUnavailable) as error:
         return _stored(platform, live, questions, error.message)
-    rows = _asked(platform, engine, questions, callers, progress)
+
+    def show(doing: str, done: int, total: int) -> None:
+        progress(f"{doing} (live release)", done, total)
+
+    abstain = platform.settings.query.abstain
+    runs = asked(platform, engine, questions, callers, show)
+    rows = pl.concat([measure(run, used, abstain=abstain) for run, used in runs])
     return Baseline(live.id, "asked", f"release {live.id} was asked the same", rows)
 
 
-def _asked(
+def asked(
     platform: Platform,
     engine: QueryEngine,
     questions: pl.DataFrame,
     callers: dict[str, Caller],
     progress: Progress,
-) -> pl.DataFrame:
-    def show(doing: str, done: int, total: int) -> None:
-        progress(f"{doing} (live release)", done, total)
+) -> list[tuple[Run, QueryParameters]]:
+    """What a release found for people's questions and for known items, with what counts for each.
 
+    Known items are searched as if nothing were learned.
+
+    Args:
+        platform: the deployment.
+        engine: of the release.
+        questions: ``RESOLVED_QUESTIONS``.
+        callers: who asks, by question.
+        progress: told how far it has come.
+    """
     settings, parameters = platform.settings.query, engine.parameters
     reranking = parameters.reranker != "none"
     limit = rerank_depth(settings) if reranking else None
-    run = search_questions(engine, questions, callers, limit, platform.settings.evaluation.k, show)
+    k = platform.settings.evaluation.k
+    run = search_questions(engine, questions, callers, limit, k, progress)
     if reranking:
         run = replace(run, rerank_scores=scores_of_hits(run.retrievals))
     known, golden = (run.of(some) for some in by_known_item(run.questions))
     if parameters.abstention:
-        golden = golden.judged(engine, parameters, settings.limit, show)
-    return pl.concat(
-        [
-            measure(golden, parameters, abstain=settings.abstain),
-            measure(known.neutral(), NEUTRAL, abstain=settings.abstain),
-        ]
-    )
+        golden = golden.judged(engine, parameters, settings.limit, progress)
+    return [(golden, parameters), (known.neutral(), NEUTRAL)]
 
 
 def _stored(platform: Platform, live: Release, questions: pl.DataFrame, why: str) -> Baseline:

@@ -12,6 +12,7 @@ from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import Settings
 from rag_assets.raw_documents.blobs import Blobs
 from rag_assets.raw_documents.garbage import collect_blobs
+from tests.s3_server import s3_server
 
 FUTURE = datetime.now(UTC) + timedelta(days=1)
 PAST = datetime.now(UTC) - timedelta(days=1)
@@ -19,27 +20,8 @@ PAST = datetime.now(UTC) - timedelta(days=1)
 
 @pytest.fixture(scope="module")
 def bucket() -> Iterator[dict[str, str]]:
-    moto = pytest.importorskip("moto.server")
-    boto = pytest.importorskip("boto3")
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    options = {
-        "endpoint": f"http://{host}:{port}",
-        "region": "us-east-1",
-        "access_key_id": "key",
-        "secret_access_key": "secret",
-        "allow_http": "true",
-    }
-    boto.client(
-        "s3",
-        endpoint_url=options["endpoint"],
-        region_name="us-east-1",
-        aws_access_key_id="key",
-        aws_secret_access_key="secret",
-    ).create_bucket(Bucket="ragline")
-    yield options
-    server.stop()
+    with s3_server("ragline") as options:
+        yield options
 
 
 @pytest.fixture(params=["folder", "s3"])

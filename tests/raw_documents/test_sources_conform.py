@@ -1,7 +1,6 @@
 """Every source over every kind of place passes the conformance tests."""
 
 import json
-import logging
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from rag_assets.raw_documents.base import Metadata, Source
 from rag_assets.raw_documents.folder import FolderSource
 from rag_assets.raw_documents.jsonl import JsonlSource
 from rag_assets.raw_documents.sources import make_source
+from tests.s3_server import s3_server
 
 from .conformance import SourceConformance
 
@@ -133,30 +133,8 @@ class TestMemoryJsonl(Jsonl):
 @pytest.fixture(scope="module")
 def s3() -> Iterator[dict[str, str]]:
     """A real S3 server with a bucket; yields the storage options that reach it."""
-    moto = pytest.importorskip("moto.server")
-    import boto3
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    options = {
-        "aws_endpoint": f"http://{host}:{port}",
-        "aws_access_key_id": "id",
-        "aws_secret_access_key": "key",
-        "aws_region": "us-east-1",
-        "allow_http": "true",
-    }
-    client = boto3.client(
-        "s3",
-        endpoint_url=options["aws_endpoint"],
-        aws_access_key_id="id",
-        aws_secret_access_key="key",
-        region_name="us-east-1",
-    )
-    client.create_bucket(Bucket="documents")
-    yield options
-    server.stop()
+    with s3_server("documents") as options:
+        yield options
 
 
 class OnS3(SourceConformance):

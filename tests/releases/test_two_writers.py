@@ -1,7 +1,6 @@
 """Two machines write to one deployment: one wins, the other says why, and nothing is lost."""
 
 import json
-import logging
 import threading
 import uuid
 from collections.abc import Iterator
@@ -33,6 +32,7 @@ from tests.releases.machine.machines import (
     machine,
     run_together,
 )
+from tests.s3_server import s3_server
 
 WHY = {"AlreadyRunning", "ReleaseConflict"}
 
@@ -80,30 +80,8 @@ def on_a_folder(
 @pytest.fixture(scope="session")
 def s3() -> Iterator[dict[str, str]]:
     """A real S3 server with a bucket; yields the storage options that reach it."""
-    moto = pytest.importorskip("moto.server")
-    import boto3  # type: ignore[import-untyped]
-
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    options = {
-        "aws_endpoint": f"http://{host}:{port}",
-        "aws_access_key_id": "id",
-        "aws_secret_access_key": "key",
-        "aws_region": "us-east-1",
-        "allow_http": "true",
-    }
-    client = boto3.client(
-        "s3",
-        endpoint_url=options["aws_endpoint"],
-        aws_access_key_id="id",
-        aws_secret_access_key="key",
-        region_name="us-east-1",
-    )
-    client.create_bucket(Bucket="state")
-    yield options
-    server.stop()
+    with s3_server("state") as options:
+        yield options
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from rag_assets.vector_index.reader import IndexReader
 from rag_assets.vector_index.retention import drop_table, move_tag, purge, tables, tags
 from rag_assets.vector_index.table import IndexTable
 from rag_assets.vector_index.version_files import DatasetFiles
+from tests.s3_server import s3_server
 from tests.vector_index.rows_for_tests import DIMENSIONS, rows, vector_of
 from tests.vector_index.test_table import put
 
@@ -260,17 +261,8 @@ def test_in_an_object_store(s3: dict[str, str]) -> None:
 @pytest.fixture
 def s3() -> Iterator[dict[str, str]]:
     """Options of a real S3 server with an empty bucket."""
-    moto = pytest.importorskip("moto.server")
-    boto = pytest.importorskip("boto3")
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
-    keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
-    client = boto.client("s3", endpoint_url=endpoint, region_name="us-east-1", **keys)
-    client.create_bucket(Bucket="ragline")
-    yield {**keys, "endpoint": endpoint, "region": "us-east-1", "allow_http": "true"}
-    server.stop()
+    with s3_server("ragline") as options:
+        yield options
 
 
 def test_a_table_that_never_held_it_is_not_touched(tmp_path: Path) -> None:
