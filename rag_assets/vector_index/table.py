@@ -181,11 +181,6 @@ class IndexTable:
         """Tags and their versions."""
         return {name: int(tag["version"]) for name, tag in self._table.tags.list().items()}
 
-    def untag(self, name: str) -> None:
-        """Remove a tag, if it is there."""
-        if name in self._table.tags.list():
-            self._table.tags.delete(name)
-
     def sample_vectors(self, limit: int) -> Any:
         """Up to ``limit`` vectors spread over the table: float32, shape (n, dimensions)."""
         import numpy as np
