@@ -146,3 +146,10 @@ def test_what_cannot_be_done_is_explained(documents: Path) -> None:
     assert_refused(ragline("releases", "rollback", "--to", "2"), "is live already")
     assert ragline("releases", "rollback").code == 0
     assert_refused(ragline("releases", "rollback"), "no earlier release")
+
+
+def test_a_lost_index_is_released_again(documents: Path) -> None:
+    shutil.rmtree(documents.parent / ".ragline/lancedb")
+    assert ragline("search", "roof").code == 1
+    assert ragline("ingest", "--json").json["released"] is True
+    assert finds_the_roof()
