@@ -13,9 +13,9 @@ from rag_assets.platform.dagster_bridge import explained
 from rag_assets.platform.platform import Platform
 from rag_assets.raw_documents.garbage import collect_blobs
 from rag_assets.raw_documents.schema import RAW_DOCUMENTS
+from rag_assets.releases.opening import open_release
 from rag_assets.releases.registry import Registry, Release
 from rag_assets.releases.retention import retire_releases
-from rag_assets.vector_index.reader import IndexReader
 from rag_assets.vector_index.table import IndexTable
 from rag_assets.vector_index.version_files import DatasetFiles
 
@@ -108,13 +108,8 @@ def needed_blobs(platform: Platform) -> set[str]:
         needed.update(parsed["content_sha256"], parsed["served_sha256"])
     for release in Registry(platform.database).all():
         if release.readable:
-            needed.update(_reader(platform, release).documents()["content_sha256"])
+            needed.update(open_release(platform, release).documents()["content_sha256"])
     return {sha256 for sha256 in needed if sha256}
-
-
-def _reader(platform: Platform, release: Release) -> IndexReader:
-    options = platform.storage_options
-    return IndexReader(platform.lancedb_uri, release.table_name, release.tag, options)
 
 
 def _prepare(platform: Platform) -> int:

@@ -30,6 +30,7 @@ from rag_assets.vector_index.configuration import index_fingerprints, index_tabl
 from rag_assets.vector_index.stage import UPSTREAM, upstream_digest
 
 STAGES = (*UPSTREAM, "vector_index")
+MAX_VERSION = 2**64 - 1
 
 
 @dataclass(frozen=True)
@@ -216,6 +217,16 @@ def _table_exists(platform: Platform, name: str) -> bool:
     return (Path(platform.lancedb_uri) / f"{name}.lance").is_dir()
 
 
+def _version_exists(platform: Platform, release: Release) -> bool:
+    """Whether a release's version is still there, without opening it: Lance is slow to import."""
+    if not platform.lancedb_is_local:
+        return True
+    folder = Path(platform.lancedb_uri) / f"{release.table_name}.lance" / "_versions"
+    # Lance names manifests so that the newest comes first in a listing; older ones by their number
+    names = f"{MAX_VERSION - release.lance_version:020}", str(release.lance_version)
+    return any((folder / f"{name}.manifest").is_file() for name in names)
+
+
 def release_due(platform: Platform, table: str = "") -> tuple[bool, str]:
     """Whether a candidate is to be made and judged, and why; or why not.
 
@@ -226,7 +237,9 @@ def release_due(platform: Platform, table: str = "") -> tuple[bool, str]:
     partitions, live = expected_partitions(platform), Registry(platform.database).live()
     table = table or present_table(platform)
     if live is not None and (live.table_name, live.partitions) == (table, partitions):
-        return False, ""
+        if _version_exists(platform, live):
+            return False, ""
+        return True, f"the version of the index that is release {live.id} is gone"
     hold = History(platform.database).hold()
     registry = Registry(platform.database)
     if hold is not None:

@@ -207,7 +207,7 @@ def _written_rows(platform: Platform, live: Release) -> int:
 
     dataset = lance.dataset(
         f"{platform.lancedb_uri}/{live.table_name}.lance",
-        version=live.tag,
+        version=live.lance_version,
         storage_options=platform.storage_options or None,
     )
     return sum(fragment.physical_rows for fragment in dataset.get_fragments())

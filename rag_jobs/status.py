@@ -90,10 +90,9 @@ def _served(platform: Platform, live: Release | None) -> pl.DataFrame:
     """Columns document_id and content_sha256 of what readers can see."""
     if live is None:
         return pl.DataFrame(schema={"document_id": pl.String, "content_sha256": pl.String})
-    from rag_assets.vector_index.reader import IndexReader
+    from rag_assets.releases.opening import open_release
 
-    reader = IndexReader(platform.lancedb_uri, live.table_name, live.tag, platform.storage_options)
-    return reader.documents().select("document_id", "content_sha256")
+    return open_release(platform, live).documents().select("document_id", "content_sha256")
 
 
 def _partition_states(

@@ -13,6 +13,7 @@ from rag_assets.platform.errors import NoRelease
 from rag_assets.platform.platform import Platform
 from rag_assets.query.access import Caller
 from rag_assets.query.engine import QueryEngine
+from rag_assets.releases.opening import open_release
 from rag_assets.releases.registry import Registry
 from rag_assets.vector_index.reader import IndexReader
 
@@ -125,6 +126,4 @@ def _reader(platform: Platform, release_id: int) -> IndexReader:
     release = Registry(platform.database).get(release_id)
     if release is None:
         raise NoRelease(f"There is no release {release_id}.", "See 'ragline releases list'.")
-    return IndexReader(
-        platform.lancedb_uri, release.table_name, release.tag, platform.storage_options
-    )
+    return open_release(platform, release)

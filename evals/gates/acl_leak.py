@@ -12,8 +12,8 @@ from rag_assets.query.access import Caller
 from rag_assets.query.engine import QueryEngine
 from rag_assets.query.pinned import pinned_engine, without_groups
 from rag_assets.releases.gates import Gate
+from rag_assets.releases.opening import open_release
 from rag_assets.releases.registry import Candidate, Release
-from rag_assets.vector_index.reader import IndexReader
 
 from .canaries import HITS, CanaryResult, ask_canaries, make_canaries, restricted, sample
 from .markdown import escaped, table
@@ -164,7 +164,7 @@ def acl_leak(platform: Platform, candidate: Candidate, questions: pl.DataFrame) 
     rows = read_index_rights(platform, release)
     kept = restricted(manifest, authenticated=authenticated)
     engine = pinned_engine(_unexpanded(platform), release.id)
-    reader = _reader(platform, release)
+    reader = open_release(platform, release)
     canaries = make_canaries(sample(kept), reader)
     found, asked = forbidden_found(questions, _search(engine), without_groups(platform))
     wider, note = _wider(platform, candidate.live, manifest)
@@ -196,19 +196,13 @@ def _search(engine: QueryEngine) -> Callable[[str, Caller], set[str]]:
     return search
 
 
-def _reader(platform: Platform, release: Release) -> IndexReader:
-    return IndexReader(
-        platform.lancedb_uri, release.table_name, release.tag, platform.storage_options
-    )
-
-
 def _wider(
     platform: Platform, live: Release | None, manifest: pl.DataFrame
 ) -> tuple[list[Problem], str]:
     if live is None:
         return [], ""
     try:
-        then = _reader(platform, live).acls()
+        then = open_release(platform, live).acls()
     except (IndexUnavailable, ConfigurationError) as error:
         return [], f"not compared with the rights of release {live.id}: {error.message}"
     authenticated = platform.settings.auth.enabled

@@ -49,7 +49,7 @@ def read_index_rights(platform: Platform, release: Release) -> pl.DataFrame:
     uri = f"{platform.lancedb_uri}/{release.table_name}.lance"
     try:
         dataset = lance.dataset(
-            uri, version=release.tag, storage_options=platform.storage_options or None
+            uri, version=release.lance_version, storage_options=platform.storage_options or None
         )
         found = pl.from_arrow(dataset.to_table(columns=INDEX_RIGHTS.names()))
     except (OSError, ValueError, RuntimeError) as error:

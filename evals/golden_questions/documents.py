@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from rag_assets.parsed_documents.schema import PARSED_DOCUMENTS
+from rag_assets.platform.errors import IndexUnavailable
 from rag_assets.platform.platform import Platform
 from rag_assets.raw_documents.schema import RAW_DOCUMENTS
+from rag_assets.releases.opening import open_release
 from rag_assets.releases.registry import Release
-from rag_assets.vector_index.reader import IndexReader
 
 from .resolve import SearchableText
 
@@ -79,13 +80,11 @@ def known_documents(
 
 
 def live_documents(platform: Platform, live: Release | None) -> frozenset[str]:
-    """The documents that the live release serves; none where nothing is live.
-
-    Raises:
-        IndexUnavailable: the release cannot be read.
-    """
+    """The documents that the live release serves; none where nothing is live, or can be read."""
     if live is None:
         return frozenset()
-    options = platform.storage_options
-    reader = IndexReader(platform.lancedb_uri, live.table_name, live.tag, options)
-    return frozenset(reader.documents()["document_id"])
+    try:
+        return frozenset(open_release(platform, live).documents()["document_id"])
+    except IndexUnavailable:
+        # the next release must not depend on what is left of this one
+        return frozenset()

@@ -15,6 +15,7 @@ from rag_assets.platform.platform import Platform
 from rag_assets.query.access import Caller, acl_condition
 from rag_assets.query.log import AnswerRecord
 from rag_assets.query.retrieval.rights import PresentRights
+from rag_assets.releases.opening import open_release
 from rag_assets.releases.registry import Registry
 from rag_assets.vector_index.reader import IndexReader
 
@@ -84,9 +85,7 @@ class ContextReader:
         if release is None:
             return f"release {release_id} is not in the registry any more"
         try:
-            reader = IndexReader(
-                platform.lancedb_uri, release.table_name, release.tag, platform.storage_options
-            )
+            reader = open_release(platform, release)
         except IndexUnavailable as error:
             return f"release {release_id} cannot be read: {error.message}"
         return _Opened(reader, PresentRights(platform, reader))

@@ -21,8 +21,9 @@ from polars.testing import assert_frame_equal
 
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import load_settings
+from rag_jobs.pending import find_pending
 from rag_jobs.status import status_of
-from tests.jobs.harness import docx, rebuilt, run_stages, served
+from tests.jobs.harness import build_index, docx, rebuilt, run_stages, served
 
 NAMES = ["a.md", "b.md", "sub/c.md", "sub/d.txt", "e.docx", "sub/f.docx"]
 WORDS = st.sampled_from(
@@ -338,6 +339,19 @@ def test_a_lost_index_is_built_again_without_embedding(platform: Platform) -> No
     assert facts(done, "embeddings")["embedded"] == 0
     assert_frame_equal(served(platform), before)
     assert run_stages(platform) == {}
+
+
+def test_a_live_version_that_is_gone_is_released_again(platform: Platform) -> None:
+    Path("documents/heating.md").write_text(LONG)
+    run_stages(platform)
+    before = served(platform)
+    shutil.rmtree(".ragline/lancedb")
+    build_index(platform)  # and then the process died
+    pending = find_pending(platform)
+    assert (pending.work, pending.release_due) == ([], True)
+    assert "release 1 is gone" in pending.release_reason
+    run_stages(platform, "second")
+    assert_frame_equal(served(platform), before)
 
 
 def test_a_lost_table_is_built_again(platform: Platform) -> None:
