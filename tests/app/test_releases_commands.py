@@ -153,3 +153,17 @@ def test_a_lost_index_is_released_again(documents: Path) -> None:
     assert ragline("search", "roof").code == 1
     assert ragline("ingest", "--json").json["released"] is True
     assert finds_the_roof()
+
+
+def test_real_questions_are_asked_again(documents: Path) -> None:
+    assert_refused(ragline("releases", "replay", "1"), "nothing to replay", "ragline ask")
+    assert ragline("ask", "What is the roof of house nine made of?").code == 0
+    told = ragline("releases", "replay", "1", "--json").json
+    assert (told["release"], told["against"], told["questions"], told["errors"]) == (1, 2, 1, 0)
+    (row,) = told["results"]
+    assert "docs/roof.md" in row["baseline_documents"]
+    assert "docs/roof.md" not in row["documents"]
+    words = ragline("releases", "replay", "1").output
+    assert "1 of 1 distinct questions asked again" in words
+    assert_refused(ragline("releases", "replay", "2"), "compared with itself")
+    assert_refused(ragline("releases", "replay", "7"), "There is no release 7")
