@@ -260,6 +260,12 @@ def test_nothing_of_a_phrase_is_left_and_json_stays_json(
         assert plain(phrase) not in plain(clean["a"][1]["text"])
 
 
+def test_a_long_beginning_that_is_not_the_phrase_takes_no_time() -> None:
+    phrase = "ģûĘĕċ" * 20 + " und Schluß."
+    text = phrase[:-1] + "! " + phrase
+    assert Redaction([phrase]).text(text) == phrase[:-1] + "! [forgotten]"
+
+
 @given(text=WORDS)
 def test_other_texts_are_left_as_they_are(text: str) -> None:
     value = {"text": text, "json": json.dumps([text])}

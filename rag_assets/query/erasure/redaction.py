@@ -139,7 +139,10 @@ def _forms(letter: str) -> str:
         return r"\\++"
     if letter.isascii() and letter.isalnum():
         return letter
-    forms = [rf"\\*+{re.escape(letter)}", f"&#{ord(letter)};", re.escape(html.escape(letter))]
+    forms = [rf"\\*+{re.escape(letter)}", f"&#{ord(letter)};"]
+    # two ways to match the same would be tried against each other, letter by letter
+    if html.escape(letter) != letter:
+        forms.append(re.escape(html.escape(letter)))
     if not letter.isascii():
         forms.append(json.dumps(letter)[1:-1].replace("\\", r"\\++"))
     return f"(?:{'|'.join(dict.fromkeys(forms))})"
