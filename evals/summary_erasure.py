@@ -2,8 +2,7 @@
 
 from evals.golden_questions.erasure import phrases_of
 from rag_assets.erasure.base import Erased, Found, Subject
-from rag_assets.platform.platform import Platform
-from rag_assets.query.erasure.rewriting import (
+from rag_assets.erasure.rewriting import (
     POSTGRES_KEPT,
     count_rows,
     count_traces,
@@ -11,6 +10,7 @@ from rag_assets.query.erasure.rewriting import (
     redact_tables,
     secure,
 )
+from rag_assets.platform.platform import Platform
 
 from .evaluations import evaluations
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import polars as pl
 
+from rag_assets.erasure.redaction import FORGOTTEN, Redaction
 from rag_assets.platform.platform import Platform
-from rag_assets.query.erasure.redaction import FORGOTTEN, Redaction
 
 NOTE = "evidence_note"
 # a table of an evaluation → the same without a document

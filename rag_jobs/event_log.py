@@ -15,11 +15,8 @@ from sqlalchemy.pool import NullPool
 
 from evals.golden_questions.erasure import phrases_of
 from rag_assets.erasure.base import Erased, Found, Subject
-from rag_assets.platform.platform import Platform
-from rag_assets.platform.settings import Settings
-from rag_assets.platform.storage import LocalStorage
-from rag_assets.query.erasure.redaction import Redaction
-from rag_assets.query.erasure.rewriting import (
+from rag_assets.erasure.redaction import Redaction
+from rag_assets.erasure.rewriting import (
     POSTGRES_KEPT,
     count_rows,
     count_traces,
@@ -28,6 +25,9 @@ from rag_assets.query.erasure.rewriting import (
     secure,
     text_columns,
 )
+from rag_assets.platform.platform import Platform
+from rag_assets.platform.settings import Settings
+from rag_assets.platform.storage import LocalStorage
 
 SQLITE = b"SQLite format 3\x00"
 BUSY_SECONDS = 30

@@ -9,8 +9,8 @@ from evals.judges.schema import JUDGEMENTS
 from evals.retrieval_evaluation.erasure import gold_questions
 from evals.table_erasure import clean_tables, redacted
 from rag_assets.erasure.base import Erased, Found, Subject
+from rag_assets.erasure.redaction import Redaction
 from rag_assets.platform.platform import Platform
-from rag_assets.query.erasure.redaction import Redaction
 
 from .results import JUDGEMENTS_TABLE
 from .schema import ANSWER_RESULTS

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from evals.golden_questions.erasure import phrases_of
 from rag_assets.erasure.base import Erased, Found, Subject
+from rag_assets.erasure.redaction import plain
 from rag_assets.platform.platform import Platform
-from rag_assets.query.erasure.redaction import plain
 
 FOLDER = "dashboard"
 RENEWED = "The dashboard was removed; materialize evaluation_dashboard to have it again."

@@ -7,9 +7,9 @@ from typing import Any
 import polars as pl
 
 from rag_assets.erasure.base import Erased, Found, Subject
+from rag_assets.erasure.redaction import SHORTEST_CUT, Redaction, leaves
 from rag_assets.platform.fingerprint import frame_digest
 from rag_assets.platform.platform import Platform
-from rag_assets.query.erasure.redaction import SHORTEST_CUT, Redaction, leaves
 
 from .collect import ASSET, KEY, question_hashes, questions_version, read_golden_questions
 from .known_items import ask_for, informative_sentences

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from rag_assets.erasure.base import Erased, Found, Subject
+from rag_assets.erasure.redaction import Redaction, leaves
 from rag_assets.platform.fingerprint import sha256_text
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.storage import LocalStorage
-from rag_assets.query.erasure.redaction import Redaction, leaves
 
 from .beir import HEADER
 from .erasure import phrases_of, without_document

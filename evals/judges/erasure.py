@@ -3,9 +3,9 @@
 import sqlalchemy as sa
 
 from rag_assets.erasure.base import Erased, Found, Subject
+from rag_assets.erasure.redaction import Redaction
+from rag_assets.erasure.rewriting import POSTGRES_KEPT, batches, count_rows, purge, secure
 from rag_assets.platform.platform import Platform
-from rag_assets.query.erasure.redaction import Redaction
-from rag_assets.query.erasure.rewriting import POSTGRES_KEPT, batches, count_rows, purge, secure
 
 from .judgements import judgement_documents, judgements
 

@@ -3,9 +3,8 @@
 import sqlalchemy as sa
 
 from rag_assets.erasure.base import Erased, Found, Subject
-from rag_assets.platform.platform import Platform
-from rag_assets.query.erasure.redaction import Redaction
-from rag_assets.query.erasure.rewriting import (
+from rag_assets.erasure.redaction import Redaction
+from rag_assets.erasure.rewriting import (
     POSTGRES_KEPT,
     count_rows,
     count_traces,
@@ -13,6 +12,7 @@ from rag_assets.query.erasure.rewriting import (
     redact_tables,
     secure,
 )
+from rag_assets.platform.platform import Platform
 from rag_assets.query.log import answer_documents
 
 from .tables import live_judgements, query_days

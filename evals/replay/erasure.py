@@ -5,8 +5,8 @@ import polars as pl
 from evals.golden_questions.erasure import phrases_of
 from evals.table_erasure import clean_tables, redacted
 from rag_assets.erasure.base import Erased, Found, Subject
+from rag_assets.erasure.redaction import Redaction
 from rag_assets.platform.platform import Platform
-from rag_assets.query.erasure.redaction import Redaction
 
 from .schema import STORED
 

@@ -6,8 +6,8 @@ from evals.golden_questions.collect import read_golden_questions
 from evals.golden_questions.erasure import gold_of, phrases_of
 from evals.table_erasure import clean_tables, read_tables, redacted
 from rag_assets.erasure.base import Erased, Found, Subject
+from rag_assets.erasure.redaction import Redaction
 from rag_assets.platform.platform import Platform
-from rag_assets.query.erasure.redaction import Redaction
 
 from .schema import RETRIEVAL_RESULTS
 

@@ -48,15 +48,13 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Find passages, or documents, in the released index."""
-    from rag_assets.query.engine import PASSAGES_PER_DOCUMENT
-    from rag_assets.query.retrieval.documents import best_passages
-
     engine, caller = _engine(groups, release, as_of)
-    depth = limit * PASSAGES_PER_DOCUMENT if documents else limit
-    retrieval = engine.retrieve(query, caller, limit=depth, filter=filter)
-    hits = retrieval.hits
     if documents:
-        hits = [document.hit for document in best_passages(hits)[:limit]]
+        retrieval, found = engine.retrieve_documents(query, caller, limit, filter=filter)
+        hits = [document.hit for document in found]
+    else:
+        retrieval = engine.retrieve(query, caller, limit=limit, filter=filter)
+        hits = retrieval.hits
     # of the release that was searched: another one may be live by now
     searched = engine.release_info(retrieval.snapshot)
     if as_json:

@@ -8,9 +8,9 @@ import difflib
 import os
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     DotEnvSettingsSource,
@@ -20,323 +20,68 @@ from pydantic_settings import (
 )
 
 from .errors import ConfigurationError
+from .sections.alerts import AlertSettings
+from .sections.documents import (
+    ChunkingSettings,
+    EncoderSettings,
+    ParsingSettings,
+    SourceSettings,
+)
+from .sections.evaluation import (
+    EvaluationSettings,
+    JudgeSettings,
+    QuestionSetSettings,
+)
+from .sections.orchestration import OrchestrationSettings
+from .sections.query import (
+    CostSettings,
+    LLMSettings,
+    PriceSettings,
+    QuerySettings,
+)
+from .sections.releases import (
+    GateSettings,
+    ReleaseSettings,
+)
+from .sections.service import (
+    AuthSettings,
+    CacheSettings,
+    PrivacySettings,
+    ServerSettings,
+    TelemetrySettings,
+)
 from .storage import is_url
+
+__all__ = [
+    "AlertSettings",
+    "AuthSettings",
+    "CacheSettings",
+    "ChunkingSettings",
+    "CostSettings",
+    "EncoderSettings",
+    "EvaluationSettings",
+    "GateSettings",
+    "JudgeSettings",
+    "LLMSettings",
+    "OrchestrationSettings",
+    "ParsingSettings",
+    "PriceSettings",
+    "PrivacySettings",
+    "QuerySettings",
+    "QuestionSetSettings",
+    "ReleaseSettings",
+    "ServerSettings",
+    "Settings",
+    "SourceSettings",
+    "TelemetrySettings",
+    "config_path",
+    "load_settings",
+    "origins",
+]
 
 CONFIG_FILE = "ragline.toml"
 CONFIG_VARIABLE = "RAG_CONFIG"
 SOURCE_NAME = r"^[a-z0-9][a-z0-9_]*(-[a-z0-9_]+)*$"
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class SourceSettings(_Section):
-    """One source of documents."""
-
-    kind: Literal["folder", "jsonl"] = "folder"
-    path: str = Field(description="A folder, a .jsonl file, or an object-store URL of one.")
-    include: list[str] = Field(default=["**/*"], description="Glob patterns of what is a document.")
-    exclude: list[str] = Field(default=[], description="Glob patterns of what is not.")
-    shards: int = Field(default=1, ge=1, le=4096, description="How many partitions the source has.")
-    acl: list[str] = Field(
-        default=[], description="Groups that may read; 'public' is everyone; [] is nobody by rule."
-    )
-    attributes: dict[str, Any] = Field(default={}, description="Attributes of every document.")
-
-
-class ParsingSettings(_Section):
-    """How files become text."""
-
-    workers: int = Field(default=0, ge=0, description="Worker processes; 0: one per CPU core.")
-    timeout_seconds: float = Field(default=60.0, gt=0, description="Time limit for one file.")
-    memory_mb: int = Field(default=4096, ge=256, description="Memory limit of one worker.")
-    recycle_after: int = Field(
-        default=2000, ge=1, description="Files a worker reads before it is replaced."
-    )
-    max_file_mb: float = Field(
-        default=100.0, gt=0, description="Larger files are quarantined unread."
-    )
-    max_text_mb: float = Field(
-        default=50.0, gt=0, description="Longer extracted texts are quarantined."
-    )
-    max_attempts: int = Field(
-        default=3, ge=1, description="Attempts before a file is left in quarantine."
-    )
-    retry_seconds: float = Field(
-        default=3600.0, ge=0, description="Wait before the first retry; doubles."
-    )
-
-
-class ChunkingSettings(_Section):
-    """How text becomes passages."""
-
-    splitter: str = Field(
-        default="structure", description="structure, recursive, fixed, sentence or semantic."
-    )
-    max_tokens: int = Field(
-        default=200, ge=16, description="Most tokens of a passage with its context."
-    )
-    overlap_tokens: int = Field(
-        default=0, ge=0, description="Tokens shared by neighbours (recursive, fixed)."
-    )
-    heading_context: bool = Field(
-        default=True, description="Embed the title and headings with the text."
-    )
-
-
-class EncoderSettings(_Section):
-    """Which model makes the vectors."""
-
-    backend: Literal["compiled", "sentence-transformers", "openai"] = "compiled"
-    model: str = Field(default="all-MiniLM-L6-v2", description="Name or path of the model.")
-    batch_size: int = Field(default=16, ge=1)
-    device: str = Field(default="", description="sentence-transformers device; empty: choose.")
-    base_url: str = Field(default="", description="openai: address of the embeddings endpoint.")
-    api_key: SecretStr = Field(default=SecretStr(""), description="openai: key of the endpoint.")
-    dimensions: int = Field(
-        default=0, ge=0, description="openai: length of the vectors; 0: ask once."
-    )
-    max_input_tokens: int = Field(default=0, ge=0, description="openai: the model's limit; 0: 512.")
-    keep_unused_days: float = Field(
-        default=30.0, ge=0, description="Vectors no longer used are kept so long."
-    )
-
-
-class GateSettings(_Section):
-    """What a candidate release must satisfy."""
-
-    max_quarantine_share: float = Field(
-        default=0.5, ge=0, le=1, description="Most quarantined documents."
-    )
-    retrieval_margin: float = Field(
-        default=0.02, ge=0, le=1, description="How much worse than the live release nDCG may be."
-    )
-    answers: bool = Field(
-        default=False, description="Answer questions before every promotion, and gate on it."
-    )
-    answer_margin: float = Field(
-        default=0.05, ge=0, le=1, description="How much worse the answers may be."
-    )
-    confidence: float = Field(
-        default=0.95, gt=0.5, lt=1, description="Worse counts only beyond chance at this level."
-    )
-    wider_access: Literal["warn", "block", "allow"] = Field(
-        default="warn", description="When documents can be read by more people than before."
-    )
-    replay: Literal["warn", "block", "off"] = Field(
-        default="warn", description="When real questions are answered otherwise than before."
-    )
-    replay_days: int = Field(default=7, ge=1, description="Real questions of so many days back.")
-    replay_questions: int = Field(
-        default=100, ge=1, description="Most real questions that are asked again."
-    )
-    replay_overlap: float = Field(
-        default=0.5, ge=0, le=1, description="Least mean overlap of what is found, old and new."
-    )
-
-
-class ReleaseSettings(_Section):
-    """How long releases stay readable, and how soon what was deleted must be gone everywhere."""
-
-    keep_days: float = Field(
-        default=30.0, ge=0, description="Releases that are not live stay readable so long."
-    )
-    keep_last: int = Field(
-        default=3, ge=0, description="The newest retired releases stay readable however old."
-    )
-    erase_within_days: float = Field(
-        default=30.0, ge=0, description="Deleted documents must have left every trace by then."
-    )
-    verify_cron: str = Field(
-        default="45 3 * * *", description="When the live release and its deletions are checked."
-    )
-    maintenance_cron: str = Field(
-        default="0 4 * * 0", description="When old releases are retired; UTC."
-    )
-
-
-class QuestionSetSettings(_Section):
-    """One set of golden questions."""
-
-    path: str = Field(description="A .jsonl file or a BEIR folder.")
-    source: str = Field(default="", description="Source whose documents a BEIR folder means.")
-    split: str = Field(default="", description="Judgements of a BEIR folder; empty: the only ones.")
-    gate: bool = Field(default=True, description="Whether promotion depends on it.")
-
-
-class EvaluationSettings(_Section):
-    """What is evaluated, with which questions, when."""
-
-    sets: dict[str, QuestionSetSettings] = Field(default={}, description="Question sets by name.")
-    known_items: int = Field(
-        default=100, ge=0, description="Questions made from the documents themselves; 0: none."
-    )
-    k: int = Field(default=10, ge=1, le=100, description="Cutoff of the retrieval metrics.")
-    max_questions: int = Field(
-        default=400, ge=20, description="Most questions of a set that are asked of a candidate."
-    )
-    max_answers: int = Field(
-        default=60, ge=1, description="Most questions of a set that are answered and judged."
-    )
-    learn: bool = Field(
-        default=True, description="Learn fusion and abstention for every candidate that has none."
-    )
-    balance: float = Field(
-        default=0.1, ge=0, le=1, description="Most answerable questions refused, as a share."
-    )
-    rerankers: list[str] = Field(default=[], description="Rerankers to try when learning.")
-    live_sample: int = Field(
-        default=50, ge=0, description="Real answers of a day whose faithfulness is judged."
-    )
-    first_day: str = Field(
-        default="2026-01-01",
-        pattern=r"^\d{4}-\d{2}-\d{2}$",
-        description="The first day of the daily assets.",
-    )
-    answers_cron: str = Field(default="0 3 * * *", description="When answers are evaluated; UTC.")
-    live_cron: str = Field(default="15 * * * *", description="When live answers are judged; UTC.")
-    costs_cron: str = Field(default="30 0 * * *", description="When a day's costs are added up.")
-
-
-class JudgeSettings(_Section):
-    """An OpenAI-compatible server that judges answers; vLLM first."""
-
-    base_url: str = Field(default="", description="e.g. http://localhost:8000/v1; empty: no judge.")
-    api_key: SecretStr = Field(default=SecretStr(""), description="Key of the server, if any.")
-    model: str = Field(default="", description="Model name; empty: the only one the server has.")
-    metrics: list[str] = Field(
-        default=["ragas.*", "deepeval.*"],
-        description="What is judged: <library>.<metric>, * for all of a library.",
-    )
-    concurrency: int = Field(default=4, ge=1, le=256, description="Judgements at the same time.")
-    timeout_seconds: float = Field(default=120.0, gt=0, description="Longest judgement.")
-    retries: int = Field(default=1, ge=0, le=10, description="Further attempts at a judgement.")
-    max_tokens: int = Field(default=1024, ge=16, description="Most tokens of one reply.")
-    min_coverage: float = Field(
-        default=0.8, ge=0, le=1, description="Share that must be judged for a score to count."
-    )
-
-
-class QuerySettings(_Section):
-    """How questions are searched and answered."""
-
-    limit: int = Field(
-        default=10, ge=1, le=100, description="Passages returned, and read for an answer."
-    )
-    candidates: int = Field(
-        default=100, ge=1, le=1000, description="Passages each leg of the search gives."
-    )
-    fusion: Literal["learned", "weighted", "rrf"] = Field(
-        default="learned", description="learned: what the release learned, else weighted."
-    )
-    fusion_weight: float = Field(
-        default=0.5, ge=0, le=1, description="Share of the dense leg, if not learned."
-    )
-    reranker: Literal["learned", "none", "late_interaction", "cross_encoder", "term_overlap"] = (
-        Field(default="learned", description="learned: what the release learned, else none.")
-    )
-    rerank_candidates: int = Field(
-        default=30, ge=1, le=200, description="Passages a reranker looks at."
-    )
-    cross_encoder_model: str = Field(
-        default="", description="Name or path of the cross-encoder's model."
-    )
-    expansion: Literal["none", "multi_query", "hyde"] = Field(
-        default="none", description="Let the LLM rephrase the question before the search."
-    )
-    near_duplicate: float = Field(
-        default=0.9, gt=0, le=1, description="Likeness from which a passage counts as a copy."
-    )
-    neighbours: int = Field(
-        default=1, ge=0, le=10, description="Chunks before and after a hit that an LLM reads too."
-    )
-    context_tokens: int = Field(
-        default=3000, ge=100, description="Most tokens of passages in a prompt."
-    )
-    min_relevance: float = Field(
-        default=0.0, ge=0, le=1, description="Passages below this share of the best are left out."
-    )
-    abstain: bool = Field(
-        default=True, description="Say so when the evidence is below the learned threshold."
-    )
-    answerer: Literal["auto", "extractive", "llm"] = Field(
-        default="auto", description="auto: the LLM where one is configured, else extractive."
-    )
-    task: str = Field(
-        default="question_answering",
-        description="Prompt: question_answering, support, research_summary, code, or your own.",
-    )
-    prompts_path: str = Field(
-        default="", description="Folder of prompt templates (<task>.jinja) that win over ours."
-    )
-    max_question_chars: int = Field(default=4000, ge=1)
-    log: Literal["full", "hashed", "off"] = Field(
-        default="full",
-        description="What is kept of questions and answers; hashed: no texts; off: no lineage.",
-    )
-    refresh_seconds: float = Field(
-        default=1.0, ge=0, description="How often an open engine looks for a newer release."
-    )
-
-
-class LLMSettings(_Section):
-    """An OpenAI-compatible server that writes answers; vLLM first."""
-
-    base_url: str = Field(default="", description="e.g. http://localhost:8000/v1; empty: no LLM.")
-    api_key: SecretStr = Field(default=SecretStr(""), description="Key of the server, if any.")
-    model: str = Field(default="", description="Model name; empty: the only one the server has.")
-    timeout_seconds: float = Field(
-        default=30.0, gt=0, description="Longest silence: to the first token, and between tokens."
-    )
-    total_seconds: float = Field(default=120.0, gt=0, description="Longest answer.")
-    retries: int = Field(default=2, ge=0, le=10, description="Further attempts before any token.")
-    breaker_failures: int = Field(
-        default=5, ge=1, description="Failures in a row after which the server is left alone."
-    )
-    breaker_seconds: float = Field(
-        default=30.0, gt=0, description="How long it is left alone before it is tried again."
-    )
-    max_answer_tokens: int = Field(default=512, ge=1)
-    context_window: int = Field(
-        default=0, ge=0, description="Tokens of the model; 0: as the server says, else 4096."
-    )
-    temperature: float = Field(default=0.0, ge=0, le=2)
-    structured: bool = Field(
-        default=False, description="Ask for JSON by schema (answer and markers) instead of text."
-    )
-    tokenizer: str = Field(
-        default="", description="tokenizer.json of the model; empty: a safe estimate."
-    )
-
-
-class PriceSettings(_Section):
-    """The price of a hosted model, in USD for a million tokens."""
-
-    prompt: float = Field(ge=0, description="USD per million prompt tokens.")
-    completion: float = Field(ge=0, description="USD per million completion tokens.")
-
-
-class CostSettings(_Section):
-    """What queries cost."""
-
-    prices: dict[str, PriceSettings] = Field(
-        default={}, description="Hosted models: prices by model name."
-    )
-    gpu_hour_usd: float = Field(
-        default=0.0, ge=0, description="Self-hosted: price of the server's GPUs for an hour."
-    )
-    gpu_tokens_per_second: float = Field(
-        default=0.0, ge=0, description="Self-hosted: measured throughput, all callers together."
-    )
-
-
-class AuthSettings(_Section):
-    """Whether readers are identified."""
-
-    enabled: bool = Field(
-        default=False, description="When on, documents without an ACL are for admins only."
-    )
 
 
 class _DotEnv(DotEnvSettingsSource):
@@ -381,6 +126,12 @@ class Settings(BaseSettings):
     llm: LLMSettings = LLMSettings()
     cost: CostSettings = CostSettings()
     auth: AuthSettings = AuthSettings()
+    orchestration: OrchestrationSettings = OrchestrationSettings()
+    alerts: AlertSettings = AlertSettings()
+    server: ServerSettings = ServerSettings()
+    cache: CacheSettings = CacheSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+    privacy: PrivacySettings = PrivacySettings()
 
     @field_validator("sources")
     @classmethod
@@ -517,7 +268,11 @@ def _read_file(path: Path) -> dict[str, Any]:
     for key in ("home", "state_dir"):
         if isinstance(values.get(key), str):
             values[key] = _absolute(values[key], base)
-    for section, key in (("query", "prompts_path"), ("llm", "tokenizer")):
+    for section, key in (
+        ("query", "prompts_path"),
+        ("llm", "tokenizer"),
+        ("alerts", "templates_path"),
+    ):
         node = values.get(section)
         if isinstance(node, dict) and isinstance(node.get(key), str):
             node[key] = _absolute(node[key], base)

@@ -169,13 +169,11 @@ class ObjectStorage:
         import obstore
         from obstore.exceptions import AlreadyExistsError
 
-        try:
-            obstore.put(self._store, key, data, mode="create")
-        except AlreadyExistsError:
-            return False
-        except Exception:
-            with self._errors(key):
-                raise
+        with self._errors(key):
+            try:
+                obstore.put(self._store, key, data, mode="create")
+            except AlreadyExistsError:
+                return False
         return True
 
     def touch(self, key: str) -> bool:

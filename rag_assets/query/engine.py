@@ -124,13 +124,14 @@ class QueryEngine:
         """The passages that fit a question best and that the caller may read; see ``retrieve``."""
         return self.retrieve(question, caller, filter=filter, limit=limit).hits
 
-    def search_documents(
+    def retrieve_documents(
         self, question: str, caller: Caller, limit: int | None = None, *, filter: str = ""
-    ) -> list[DocumentHit]:
-        """The documents with the best passages, each with that passage; see ``retrieve``."""
+    ) -> tuple[Retrieval, list[DocumentHit]]:
+        """The documents with the best passages, each with that passage, and the search for them."""
         wanted = self._settings.limit if limit is None else limit
-        hits = self.search(question, caller, wanted * PASSAGES_PER_DOCUMENT, filter=filter)
-        return best_passages(hits)[:wanted]
+        depth = wanted * PASSAGES_PER_DOCUMENT
+        retrieval = self.retrieve(question, caller, filter=filter, limit=depth)
+        return retrieval, best_passages(retrieval.hits)[:wanted]
 
     def ask(
         self,

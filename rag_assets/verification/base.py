@@ -56,7 +56,7 @@ REPAIRS: dict[Kind, str] = {
     "wrong_stored_vectors": "encode these texts again",
     "missing_blobs": "read the documents from their source again",
     "edited_blobs": "read the documents from their source again",
-    "conservation": "run the stages of this shard again",
+    "conservation": "",
 }
 
 EXAMPLES = 5

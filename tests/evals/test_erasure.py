@@ -32,6 +32,7 @@ from evals.live.store import judgements_of, replace_judgements
 from evals.retrieval_evaluation.results import read_results
 from evals.retrieval_evaluation.results import store as store_retrieval
 from rag_assets.erasure.base import Subject
+from rag_assets.erasure.redaction import FORGOTTEN, Redaction
 from rag_assets.parsed_documents.schema import PARSED_DOCUMENTS
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import (
@@ -41,7 +42,7 @@ from rag_assets.platform.settings import (
     SourceSettings,
 )
 from rag_assets.platform.tables import Stamp
-from rag_assets.query.erasure import FORGOTTEN, QueryLogEraser, Redaction
+from rag_assets.query.erasure import QueryLogEraser
 from rag_assets.query.log import AnswerLog
 from rag_assets.raw_documents.schema import RAW_DOCUMENTS
 from tests.evals.gates.rows import answers, frame, results

@@ -12,10 +12,10 @@ from dagster import AssetKey, DagsterInstance, DagsterRunStatus
 from evals.golden_questions.collect import read_golden_questions
 from evals.golden_questions.known_items import ask_for
 from rag_assets.erasure.base import Subject
+from rag_assets.erasure.redaction import FORGOTTEN, Redaction
 from rag_assets.parsed_documents.schema import PARSED_DOCUMENTS
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import load_settings
-from rag_assets.query.erasure import FORGOTTEN, Redaction
 from rag_jobs.event_log import EventLogEraser
 from rag_jobs.ingest import Summary, ingest
 from tests.conftest import Deploy

@@ -417,7 +417,7 @@ def test_what_is_no_question_is_refused(platform: Platform, question: str) -> No
 
 def test_documents_are_scored_by_their_best_passage(platform: Platform) -> None:
     engine = QueryEngine(platform)
-    found = engine.search_documents("policy limit", ADMIN, 5)
+    _, found = engine.retrieve_documents("policy limit", ADMIN, 5)
     assert len({item.document_id for item in found}) == len(found)
     hits = engine.search("policy limit", ADMIN, 25)
     for item in found:

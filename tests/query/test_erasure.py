@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from evals.gates.markdown import escaped
 from rag_assets.erasure.base import Subject
+from rag_assets.erasure.redaction import FORGOTTEN, Redaction, plain
 from rag_assets.platform.database import open_database
 from rag_assets.platform.fingerprint import sha256_text
 from rag_assets.query.access import Caller
 from rag_assets.query.engine import QueryEngine
-from rag_assets.query.erasure import FORGOTTEN, QueryLogEraser, Redaction
-from rag_assets.query.erasure.redaction import plain
+from rag_assets.query.erasure import QueryLogEraser
 from rag_assets.query.lineage import UnknownAnswer, lineage_of
 from rag_assets.query.log import AnswerLog, AnswerRecord, answer_documents
 from rag_assets.releases.history import record_event

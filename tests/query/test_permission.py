@@ -98,7 +98,7 @@ def everything_said(engine: QueryEngine, question: str, caller: Caller, filter: 
                 said.append(json.dumps(lineage.to_dict(), ensure_ascii=False, default=str))
     hits = engine.search(question, caller, 20, filter=filter)
     said += [json.dumps(hit.to_dict(), ensure_ascii=False) for hit in hits]
-    found = engine.search_documents(question, caller, 20, filter=filter)
+    _, found = engine.retrieve_documents(question, caller, 20, filter=filter)
     said += [json.dumps(dataclasses.asdict(item), default=str) for item in found]
     retrieval = engine.retrieve(question, caller, filter=filter)
     said.append(" ".join(retrieval.candidates.document_id))

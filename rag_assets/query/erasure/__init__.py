@@ -1,6 +1,5 @@
-"""Erasure from what was asked and answered, and the means that other rooms erase their texts with."""
+"""Erasure from what was asked and answered."""
 
 from .answers import QueryLogEraser
-from .redaction import FORGOTTEN, Redaction
 
-__all__ = ["FORGOTTEN", "QueryLogEraser", "Redaction"]
+__all__ = ["QueryLogEraser"]

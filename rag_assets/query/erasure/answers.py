@@ -10,13 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from rag_assets.erasure.base import Erased, Found, Subject
-from rag_assets.platform.platform import Platform
-from rag_assets.query.log import answer_documents, answers
-from rag_assets.releases.schema import release_events, release_holds, releases
-
-from .forgotten import names_document, without_document
-from .redaction import Redaction
-from .rewriting import (
+from rag_assets.erasure.redaction import Redaction
+from rag_assets.erasure.rewriting import (
     POSTGRES_KEPT,
     batches,
     count_rows,
@@ -25,6 +20,11 @@ from .rewriting import (
     redact_tables,
     secure,
 )
+from rag_assets.platform.platform import Platform
+from rag_assets.query.log import answer_documents, answers
+from rag_assets.releases.schema import release_events, release_holds, releases
+
+from .forgotten import names_document, without_document
 
 REGISTRY = (releases, release_events, release_holds)
 TABLES = (answers, answer_documents, *REGISTRY)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .redaction import FORGOTTEN, Redaction
+from rag_assets.erasure.redaction import FORGOTTEN, Redaction
 
 # what stays of a passage or a citation of the document: that there was one
 KEPT_OF_PASSAGE = ("number", "score")

@@ -158,7 +158,7 @@ def test_what_is_asked_is_what_a_search_finds(platform: Platform) -> None:
     )
     for number, top in ((1, change.top_before), (2, change.top_after)):
         engine = pinned_engine(platform, number)
-        hits = engine.search_documents(change.question, without_groups(platform))
+        _, hits = engine.retrieve_documents(change.question, without_groups(platform))
         assert hits[0].document_id == top
 
 

@@ -201,7 +201,7 @@ def assert_served(platform: Platform, measured: Evaluation) -> None:
             common = min(len(documents), len(ranking))
             assert documents[:common] == ranking[:common]
             assert common > 1
-        best = [hit.document_id for hit in engine.search_documents(question, ADMIN, 3)]
+        best = [hit.document_id for hit in engine.retrieve_documents(question, ADMIN, 3)[1]]
         assert best[0] == engine.search(question, ADMIN, 3 * 5)[0].document_id
 
 
