@@ -1,35 +1,10 @@
-"""The Dagster instance of a deployment: made on first use, shared by command line, UI and daemon."""
-
-import os
-import shutil
-from pathlib import Path
+"""Runs and partitions of the instance, as the command line keeps them."""
 
 import dagster as dg
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
-from rag_assets.platform.settings import Settings
-
 CLI_TAG = "ragline/started_by"
 CLI_VALUE = "ragline ingest"
-
-
-def prepare_dagster_home(settings: Settings) -> Path:
-    """Make DAGSTER_HOME with its ``dagster.yaml`` and point this process at it."""
-    home = settings.dagster_home
-    home.mkdir(parents=True, exist_ok=True)
-    target = home / "dagster.yaml"
-    if not target.exists():
-        temporary = target.with_suffix(".writing")
-        shutil.copyfile(Path(__file__).with_name("dagster.yaml"), temporary)
-        temporary.replace(target)
-    os.environ["DAGSTER_HOME"] = str(home)
-    return home
-
-
-def open_instance(settings: Settings) -> DagsterInstance:
-    """The instance that records runs, events and partitions."""
-    prepare_dagster_home(settings)
-    return DagsterInstance.get()
 
 
 def close_orphans(instance: DagsterInstance) -> int:
