@@ -28,7 +28,7 @@ from rag_assets.vector_index.asset import vector_index_asset
 from rag_assets.vector_index.checks import CONTRACT as INDEX_CONTRACT
 from rag_assets.verification.checks import verified_check
 
-from .deletions import deletions_check
+from .forgetting.deletions import deletions_check
 from .jobs import costs_job, evaluate_answers_job, ingest_job, live_job, promote_job, verify_job
 from .maintain import maintenance_job
 from .release_changes import release_changes

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from rag_assets.erasure.requests import ErasureRequest
     from rag_assets.platform.platform import Platform
-    from rag_jobs.forget import Preview
+    from rag_jobs.forgetting.forget import Preview
 
 NEEDS_CONSENT = 2
 
@@ -58,8 +58,8 @@ def _forget(
 ) -> None:
     from getpass import getuser
 
-    from rag_jobs.forget import forget as run_forget
-    from rag_jobs.forget import preview
+    from rag_jobs.forgetting.forget import forget as run_forget
+    from rag_jobs.forgetting.forget import preview
 
     if not yes:
         _ask(preview(platform, document_id), as_json)
@@ -87,7 +87,7 @@ def _forget(
 def _with_progress(platform: "Platform", document_id: str, actor: str, reason: str) -> Any:
     from rich.console import Console
 
-    from rag_jobs.forget import forget as run_forget
+    from rag_jobs.forgetting.forget import forget as run_forget
 
     with Console(stderr=True).status("forgetting") as status:
 

@@ -9,7 +9,7 @@ from rag_app.progress import counting_bars
 
 if TYPE_CHECKING:
     from rag_jobs.pending import Pending
-    from rag_jobs.plan import Plan
+    from rag_jobs.planning.plan import Plan
 
 
 def plan(
@@ -29,7 +29,7 @@ def plan(
     """
     from rag_assets.platform.platform import Platform
     from rag_jobs.pending import find_pending
-    from rag_jobs.plan import plan_work
+    from rag_jobs.planning.plan import plan_work
 
     platform = Platform.load()
     pending = find_pending(platform, source or None)

@@ -19,7 +19,7 @@ from rag_assets.query.engine import QueryEngine
 from rag_assets.releases.history import History, ReleaseEvent
 from rag_assets.releases.registry import Registry
 from rag_assets.releases.release import Release
-from rag_jobs.deletions import (
+from rag_jobs.forgetting.deletions import (
     DELETED,
     FOUND_AGAIN,
     NOT_DONE,

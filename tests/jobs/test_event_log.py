@@ -16,7 +16,7 @@ from rag_assets.erasure.redaction import FORGOTTEN, Redaction
 from rag_assets.parsed_documents.schema import PARSED_DOCUMENTS
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import load_settings
-from rag_jobs.event_log import EventLogEraser
+from rag_jobs.forgetting.event_log import EventLogEraser
 from rag_jobs.ingest import Summary, ingest
 from tests.conftest import Deploy
 

@@ -20,9 +20,9 @@ from rag_assets.query.engine import QueryEngine
 from rag_assets.query.erasure import QueryLogEraser
 from rag_assets.releases.candidate import expected_partitions
 from rag_assets.releases.registry import Registry
-from rag_jobs import forget as forgetting
-from rag_jobs.forget import UnknownDocument, forget
-from rag_jobs.forget_places import all_erasers
+from rag_jobs.forgetting import forget as forgetting
+from rag_jobs.forgetting.forget import UnknownDocument, forget
+from rag_jobs.forgetting.places import all_erasers
 from rag_jobs.pending import find_pending
 from rag_jobs.status import status_of
 from tests.jobs.harness import run_stages, served

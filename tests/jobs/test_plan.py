@@ -21,9 +21,9 @@ from rag_assets.platform.settings import (
 )
 from rag_assets.platform.stage import StageOutcome, StageRun
 from rag_assets.releases.candidate import release_candidate
-from rag_jobs import plan_shard
 from rag_jobs.pending import STAGES, find_pending
-from rag_jobs.plan import Plan, plan_work
+from rag_jobs.planning import shard as plan_shard
+from rag_jobs.planning.plan import Plan, plan_work
 from tests.encoders.embeddings_server import KEY, EmbeddingsServer
 
 from .harness import RUNNERS, build_index, run_stages

@@ -7,7 +7,7 @@ from rag_assets.erasure.requests import ErasureRequests
 from rag_assets.releases.opening import require_readable
 from rag_assets.releases.registry import Registry, Release
 from rag_assets.verification.verify import verify
-from rag_jobs.forget import forget
+from rag_jobs.forgetting.forget import forget
 from rag_jobs.maintain import Maintenance, maintain
 from rag_jobs.pending import STAGES, find_pending
 from rag_jobs.repair import repair

@@ -102,7 +102,7 @@ def _configured(settings: Settings) -> tuple[list[_Database], set[Path]]:
     from dagster._core.storage.runs.schema import RunStorageSqlMetadata
     from dagster._core.storage.schedules.schema import ScheduleStorageSqlMetadata
 
-    from .instance import open_instance
+    from rag_jobs.instance import open_instance
 
     instance = open_instance(settings)
     storages = (

@@ -23,7 +23,7 @@ from rag_assets.raw_documents.schema import RAW_DOCUMENTS
 from rag_assets.releases.history import WENT_LIVE, History, ReleaseEvent
 from rag_assets.releases.release import Release
 
-from .forget_subject import readable_releases, version_rows
+from .subject import readable_releases, version_rows
 
 OVERDUE = pl.Schema(
     {

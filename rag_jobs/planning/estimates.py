@@ -8,7 +8,7 @@ from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import Settings
 from rag_assets.releases.registry import Release
 
-from .plan_shard import ShardWork
+from .shard import ShardWork
 
 TOKENS_PER_PRICE = 1_000_000
 BYTES_PER_NUMBER = 4  # of a vector, float32

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from rag_assets.erasure.base import Eraser
 
-from .forget_subject import hashes_in_releases
+from .subject import hashes_in_releases
 
 Progress = Callable[[str, int, int], None]
 

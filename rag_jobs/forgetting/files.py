@@ -17,8 +17,8 @@ from rag_assets.platform.platform import Platform
 from rag_assets.platform.storage import LocalStorage, is_url
 from rag_assets.raw_documents.erasure import hashes_of_others
 
-from .forget_places import Progress
-from .forget_subject import hashes_in_releases
+from .places import Progress
+from .subject import hashes_in_releases
 
 
 def search_everything(

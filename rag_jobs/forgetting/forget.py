@@ -17,9 +17,9 @@ from rag_assets.platform.errors import RaglineError, SourceChanged, SourceUnavai
 from rag_assets.platform.platform import Platform
 from rag_assets.raw_documents.sources import open_partition, partition_keys
 
-from .forget_files import search_everything
-from .forget_places import Progress, all_erasers
-from .forget_subject import copies_of, gather_rows, gather_subject
+from .files import search_everything
+from .places import Progress, all_erasers
+from .subject import copies_of, gather_rows, gather_subject
 
 ROUNDS = 2
 

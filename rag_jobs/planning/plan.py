@@ -13,10 +13,10 @@ from typing import Any
 
 from rag_assets.encoders import make_encoder
 from rag_assets.platform.platform import Platform
+from rag_jobs.pending import Pending, ShardPending
 
-from .pending import Pending, ShardPending
-from .plan_estimates import Disk, Money, Speed, estimate_disk, estimate_money, estimate_time
-from .plan_shard import DryRun, ShardWork
+from .estimates import Disk, Money, Speed, estimate_disk, estimate_money, estimate_time
+from .shard import DryRun, ShardWork
 
 Progress = Callable[[str, int, int], None]
 

@@ -22,9 +22,9 @@ from rag_assets.raw_documents.schema import RAW_DOCUMENTS
 from rag_assets.raw_documents.sources import open_partition, parse_partition
 from rag_assets.raw_documents.stage import manifest_fingerprint
 from rag_assets.vector_index.configuration import index_fingerprints, index_table_name
+from rag_jobs.pending import ShardPending
 
-from .pending import ShardPending
-from .plan_contents import PARSED_BYTES_AT_MOST, PlannedContents
+from .contents import PARSED_BYTES_AT_MOST, PlannedContents
 
 # texts that are not known are parsed to count their chunks, as long as they are few
 PARSED_DOCUMENTS_AT_MOST = 200

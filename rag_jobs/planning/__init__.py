@@ -1,0 +1,1 @@
+"""Planning: what an ingest would do, and what it would cost."""
