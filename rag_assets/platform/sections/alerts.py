@@ -8,8 +8,14 @@ from .base import Section
 class AlertSettings(Section):
     """Where alerts go; none by default."""
 
+    deployment: str = Field(
+        default="", description="What alerts call this deployment; empty: the machine's name."
+    )
     webhook_url: SecretStr = Field(
         default=SecretStr(""), description="Receives every alert as JSON by POST."
+    )
+    webhook_token: SecretStr = Field(
+        default=SecretStr(""), description="Sent to the webhook as a bearer token."
     )
     slack_url: SecretStr = Field(
         default=SecretStr(""), description="A Slack-compatible incoming webhook."
@@ -23,4 +29,10 @@ class AlertSettings(Section):
     templates_path: str = Field(
         default="", description="Folder of templates (<channel>.jinja) that win over ours."
     )
-    timeout_seconds: float = Field(default=10.0, gt=0, description="Longest delivery attempt.")
+    timeout_seconds: float = Field(
+        default=10.0, gt=0, description="Longest silence of a channel at an attempt."
+    )
+    attempts: int = Field(default=3, ge=1, le=10, description="Attempts to deliver to a channel.")
+    repeat_hours: float = Field(
+        default=24.0, ge=0, description="An alert that goes on is sent again after so long."
+    )
