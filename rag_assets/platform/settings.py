@@ -1,7 +1,8 @@
-"""Settings: environment, then ``.env``, then ``ragline.toml``, then defaults.
+"""Settings: environment, then secret files, then ``.env``, then ``ragline.toml``, then defaults.
 
 Every setting has an environment variable: prefix ``RAG_``, nested names joined by two underscores,
-e.g. ``RAG_CHUNKING__MAX_TOKENS=200``. Relative paths in ``ragline.toml`` count from that file.
+e.g. ``RAG_CHUNKING__MAX_TOKENS=200``; files of ``RAG_SECRETS_DIR`` are named like it. Relative
+paths in ``ragline.toml`` count from that file.
 """
 
 import difflib
@@ -20,6 +21,7 @@ from pydantic_settings import (
 )
 
 from .errors import ConfigurationError
+from .secret_files import SecretFiles, check_names
 from .sections.alerts import AlertSettings
 from .sections.documents import (
     ChunkingSettings,
@@ -175,7 +177,8 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return env_settings, _DotEnv(settings_cls, env_file=".env"), init_settings
+        dotenv = _DotEnv(settings_cls, env_file=".env")
+        return env_settings, SecretFiles(settings_cls), dotenv, init_settings
 
 
 class Origin(NamedTuple):
@@ -203,8 +206,11 @@ def load_settings(path: Path | None = None) -> Settings:
     """
     path = path or config_path()
     values = _read_file(path)
+    check_names(Settings)
     try:
         return Settings(**values)
+    except ConfigurationError:
+        raise
     except ValidationError as error:
         raise _explain(error, path) from None
     except Exception as error:
@@ -219,6 +225,7 @@ def origins(settings: Settings, path: Path | None = None) -> list[Origin]:
     path = path or config_path()
     layers = [
         ("environment", EnvSettingsSource(Settings)()),
+        ("secret file", SecretFiles(Settings)()),
         (".env", _DotEnv(Settings, env_file=".env")()),
         (path.name, _read_file(path)),
     ]
