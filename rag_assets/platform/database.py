@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from .errors import StorageError
 
-SCHEMA_REVISION = "0004"
+SCHEMA_REVISION = "0005"
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 

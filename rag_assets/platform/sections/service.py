@@ -19,11 +19,26 @@ class AuthSettings(Section):
     jwks_url: str = Field(default="", description="JWT/OIDC: where the issuer's keys are.")
     issuer: str = Field(default="", description="JWT/OIDC: the issuer that tokens must name.")
     audience: str = Field(default="", description="JWT/OIDC: the audience that tokens must name.")
-    groups_claim: str = Field(default="groups", description="JWT/OIDC: the claim with the groups.")
+    groups_claim: str = Field(
+        default="groups", description="JWT/OIDC: the claim with the groups; dots lead into objects."
+    )
+    scopes_claim: str = Field(default="scope", description="JWT/OIDC: the claim with the scopes.")
+    scope_prefix: str = Field(
+        default="ragline:", description="JWT/OIDC: how our scopes begin in a token."
+    )
+    default_scopes: list[str] = Field(
+        default=["read", "feedback"], description="JWT/OIDC: of a token that names none of ours."
+    )
     admin_groups: list[str] = Field(
         default=[], description="Groups whose members are administrators."
     )
     jwks_cache_seconds: float = Field(default=300.0, gt=0, description="How long keys are kept.")
+    key_cache_seconds: float = Field(
+        default=1.0, ge=0, description="A revoked API key works at most so long."
+    )
+    audit_reads: bool = Field(
+        default=True, description="Questions, searches and lineage are in the audit log too."
+    )
 
 
 class ServerSettings(Section):
@@ -35,6 +50,9 @@ class ServerSettings(Section):
     max_body_mb: float = Field(default=2.0, gt=0, description="Larger requests are refused.")
     max_upload_mb: float = Field(default=50.0, gt=0, description="Larger uploads are refused.")
     cors_origins: list[str] = Field(default=[], description="Web pages elsewhere that may call.")
+    trusted_proxies: list[str] = Field(
+        default=[], description="Addresses whose X-Forwarded-For is believed; empty: nobody's."
+    )
     uploads_source: str = Field(
         default="", description="The folder source that uploads go to; empty: no uploads."
     )
