@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import typer
 
 from rag_app.commands import (
+    alerts,
     config,
     dashboard,
     evaluate,
@@ -24,6 +25,7 @@ from rag_app.commands import (
     query,
     questions,
     releases,
+    serve,
     status,
     ui,
     verify,
@@ -49,7 +51,9 @@ app.command("forget")(forget.forget)
 app.command("maintain")(maintain.maintain)
 app.add_typer(questions.questions_app, name="questions")
 app.add_typer(releases.app, name="releases")
+app.add_typer(alerts.app, name="alerts")
 app.command("config")(config.config)
+app.command("serve")(serve.serve)
 app.command("ui")(ui.ui)
 
 

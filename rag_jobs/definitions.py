@@ -34,6 +34,7 @@ from .maintain import maintenance_job
 from .release_changes import release_changes
 from .release_jobs import RELEASE_JOBS
 from .schedules import schedules
+from .sensors import sensors
 
 CONTRACTS = {
     "raw_documents": RAW_CONTRACT,
@@ -84,6 +85,7 @@ def build_definitions(platform: Platform) -> dg.Definitions:
             *RELEASE_JOBS,
         ],
         schedules=schedules(settings),
+        sensors=sensors(settings),
         resources={PLATFORM: platform, RAG_QUERY: rag_query_resource(platform)},
         executor=dg.in_process_executor,
     )

@@ -15,7 +15,7 @@ def alerts() -> None:
 
 
 @app.command("test")
-def test(as_json: AsJson = False) -> None:
+def try_channels(as_json: AsJson = False) -> None:
     """Send a test alert to every configured channel, and say what became of it."""
     from rag_assets.platform.errors import ConfigurationError
     from rag_assets.platform.platform import Platform

@@ -23,7 +23,7 @@ def last_sent(platform: Platform, key: str) -> dict[str, datetime]:
 
 def remember_sent(platform: Platform, key: str, channels: dict[str, datetime]) -> None:
     """Keep when an alert was sent, by channel."""
-    stored = {"key": key, "channels": {name: at.isoformat() for name, at in channels.items()}}
+    stored = {"channels": {name: at.isoformat() for name, at in channels.items()}}
     platform.storage.write(_place(key), json.dumps(stored).encode())
 
 

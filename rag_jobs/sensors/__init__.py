@@ -1,0 +1,14 @@
+"""Sensors: what is looked at all the time; one file a sensor."""
+
+import dagster as dg
+
+from rag_assets.platform.settings import Settings
+
+from .run_failure import run_failure_sensor
+
+__all__ = ["sensors"]
+
+
+def sensors(settings: Settings) -> list[dg.SensorDefinition]:
+    """Every sensor of a deployment; all of them run unless somebody stops them."""
+    return [run_failure_sensor(settings)]
