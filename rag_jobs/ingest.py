@@ -166,9 +166,9 @@ def _execute(
     from rag_assets.platform.dagster_bridge import FULL_TAG, PLATFORM
 
     from .definitions import defs
-    from .instance import CLI_TAG, CLI_VALUE
+    from .instance import cli_tags
 
-    tags = {CLI_TAG: CLI_VALUE} | ({FULL_TAG: "true"} if full else {})
+    tags = cli_tags() | ({FULL_TAG: "true"} if full else {})
     return defs.resolve_job_def(job).execute_in_process(
         instance=instance,
         partition_key=partition,

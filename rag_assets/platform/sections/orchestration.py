@@ -34,6 +34,15 @@ class OrchestrationSettings(Section):
     run_retries: int = Field(
         default=2, ge=0, description="How often a run whose process crashed is started again."
     )
+    monitor_seconds: int = Field(
+        default=10, ge=1, description="How often it is looked whether runs are still at work."
+    )
+    start_timeout_seconds: int = Field(
+        default=180, ge=1, description="A run that has not started after so long has failed."
+    )
+    lost_worker_seconds: int = Field(
+        default=30, ge=3, description="celery: a worker that is silent for so long is lost."
+    )
     sensor_seconds: int = Field(default=5, ge=1, description="How often the sources are looked at.")
     settle_seconds: float = Field(
         default=2.0, ge=0, description="A file is read when it has not changed for so long."
