@@ -1,0 +1,67 @@
+"""The application: every route, with the services that they share."""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from threading import Thread
+
+from fastapi import FastAPI
+
+from rag_app.service.services import Services
+from rag_assets.platform.errors import RaglineError
+from rag_assets.platform.platform import Platform
+
+from . import openapi, problems
+from .request_ids import RequestIds
+from .routes import ask, health, search
+
+logger = logging.getLogger(__name__)
+
+
+def create_app(platform: Platform) -> FastAPI:
+    """The service of a deployment, as an ASGI application.
+
+    Nothing is opened before it starts; a deployment that cannot answer yet is served all the same,
+    and ``/readyz`` says what is missing.
+
+    Args:
+        platform: the deployment.
+    """
+    services = Services.of(platform)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        Thread(target=_warm_up, args=(services,), name="warm-up", daemon=True).start()
+        yield
+        services.close()
+
+    app = FastAPI(
+        title="Ragline",
+        version=version("ragline"),
+        description="Answers from your documents, each with its citations and its lineage.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.services = services
+    problems.install(app)
+    for router in (ask.router, search.router, health.router):
+        app.include_router(router)
+    openapi.describe(app)
+    # the last one added is the outermost: everything inside knows the id of its request
+    app.add_middleware(RequestIds)
+    return app
+
+
+def application() -> FastAPI:
+    """``create_app`` for a server's worker process, from the settings of its working folder."""
+    return create_app(Platform.load())
+
+
+def _warm_up(services: Services) -> None:
+    """Load what the first question needs while nobody waits for it."""
+    try:
+        services.engine.warm_up()
+    except RaglineError as error:
+        logger.warning("Not ready to answer yet: %s", error)

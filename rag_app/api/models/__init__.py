@@ -1,0 +1,1 @@
+"""What goes over the wire, as Pydantic models: they make the OpenAPI document."""

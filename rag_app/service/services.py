@@ -1,0 +1,62 @@
+"""What the routes and tools work with, made once for a process."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from rag_app.access.audit import Audit
+from rag_app.access.authenticate import Authenticator
+from rag_app.access.limits import Limits
+from rag_assets.platform.platform import Platform
+from rag_assets.query.engine import QueryEngine
+
+from .readiness import Readiness
+from .releases import Engines
+from .workers import Workers
+
+
+@dataclass
+class Services:
+    """See the module's docstring.
+
+    Attributes:
+        platform: the deployment.
+        engines: of the live release and of those that callers name.
+        workers: threads for the engine's blocking calls.
+        readiness: whether a question could be answered now.
+        authenticator, limits, audit: of the callers.
+        metrics: numbers of the service, where telemetry is on.
+    """
+
+    platform: Platform
+    engines: Engines
+    workers: Workers
+    readiness: Readiness
+    authenticator: Authenticator
+    limits: Limits
+    audit: Audit
+    metrics: Any = None
+
+    @classmethod
+    def of(cls, platform: Platform) -> "Services":
+        """Make everything; nothing heavy is loaded yet."""
+        most = platform.settings.server.max_concurrent_questions
+        engines = Engines(platform)
+        return cls(
+            platform=platform,
+            engines=engines,
+            workers=Workers(most),
+            readiness=Readiness(platform, engines.live),
+            authenticator=Authenticator(platform),
+            limits=Limits(platform),
+            audit=Audit(platform),
+        )
+
+    @property
+    def engine(self) -> QueryEngine:
+        """The engine that follows the live release."""
+        return self.engines.live
+
+    def close(self) -> None:
+        """End what this object started."""
+        self.workers.close()
+        self.platform.close()
