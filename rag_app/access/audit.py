@@ -96,10 +96,10 @@ class Audit:
             thread = self._thread
         if thread is None:
             return
-        done = threading.Event()
-        waiter = threading.Thread(target=lambda: (self._waiting.join(), done.set()), daemon=True)
+        waiter = threading.Thread(target=self._waiting.join, daemon=True)
         waiter.start()
-        if not done.wait(timeout):
+        waiter.join(timeout)
+        if waiter.is_alive():
             log.error("the audit log was not written within %.0f s", timeout)
 
     def close(self, timeout: float = 30.0) -> None:

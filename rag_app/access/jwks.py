@@ -118,7 +118,7 @@ def fetch_keys(url: str) -> list[JsonWebKey]:
     keys = value.get("keys") if isinstance(value, dict) else None
     if not isinstance(keys, list):
         raise ValueError("the answer is no key set")
-    usable = [key for key in keys if isinstance(key, dict) and _verifies(key)]
+    usable: list[JsonWebKey] = [key for key in keys if isinstance(key, dict) and _verifies(key)]
     if not usable:
         raise ValueError("the key set has no key for signatures")
     return usable

@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
 
 
@@ -119,6 +119,29 @@ LIVE_JUDGEMENT = {
     "release_id": 3,
     "computed_at": NOON,
 }
+RELEASE_EVENTS = [
+    {
+        "at": item["promoted_at"],
+        "release_id": item["id"],
+        "event": "promoted",
+        "actor": "mia",
+        "reason": "all gates hold",
+        "details": {},
+    }
+    for item in RELEASES
+    if item["promoted_at"]
+]
+RELEASE_HOLD = {"id": 1, "since": NOON, "actor": "mia", "reason": "holidays"}
+ERASURE = {
+    "document_id": "docs/gone.md",
+    "requested_at": NOON,
+    "due_at": NOON + timedelta(days=30),
+    "completed_at": NOON + timedelta(days=1),
+    "lifted_at": None,
+    "actor": "mia",
+    "reason": "asked for by letter",
+    "receipt": {"complete": True},
+}
 # in the order in which foreign keys allow them
 ROWS: dict[str, dict[str, list[dict[str, Any]]]] = {
     "0001": {"releases": RELEASES},
@@ -136,6 +159,12 @@ ROWS: dict[str, dict[str, list[dict[str, Any]]]] = {
         "query_costs": [QUERY_COST],
         "live_judgements": [LIVE_JUDGEMENT],
     },
+    "0004": {
+        "release_events": RELEASE_EVENTS,
+        "release_holds": [RELEASE_HOLD],
+        "deployment": [{"id": "deployment-1", "created_at": NOON}],
+        "erasures": [ERASURE],
+    },
 }
 
 
@@ -148,7 +177,16 @@ def rows_of(revision: str) -> dict[str, list[dict[str, Any]]]:
         found["releases"] = [
             {**row, "parameters": {"fusion": "rrf"} if row["id"] == 4 else None} for row in RELEASES
         ]
+    if revision >= "0004":
+        found["releases"] = [
+            {**row, "configuration": None, "judged_with": "", "removed_at": _removed(row)}
+            for row in found["releases"]
+        ]
     return found
+
+
+def _removed(release: dict[str, Any]) -> datetime | None:
+    return release["created_at"] if release["status"] == "rejected" else None
 
 
 def fill(engine: sa.Engine, revision: str) -> None:
