@@ -14,7 +14,7 @@ from rag_assets.erasure.requests import ErasureRequests
 from rag_assets.platform.errors import ConfigurationError, SourceChanged, SourceUnavailable
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.tables import Stamp
-from rag_assets.raw_documents.manifest import pending_changes
+from rag_assets.raw_documents.changes import pending_changes
 from rag_assets.raw_documents.schema import RAW_DOCUMENTS
 from rag_assets.raw_documents.sources import open_partition, parse_partition, partition_keys
 from rag_assets.raw_documents.stage import manifest_fingerprint

@@ -10,7 +10,7 @@ from rag_assets.erasure.requests import ErasureRequests
 from rag_assets.parsed_documents.schema import PARSED_DOCUMENTS
 from rag_assets.platform.errors import SourceChanged, SourceUnavailable
 from rag_assets.platform.platform import Platform
-from rag_assets.raw_documents.manifest import scan_changes
+from rag_assets.raw_documents.changes import scan_changes
 from rag_assets.raw_documents.schema import RAW_DOCUMENTS
 from rag_assets.raw_documents.sources import (
     SourcePartition,

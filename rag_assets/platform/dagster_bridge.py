@@ -21,6 +21,8 @@ from .stage import StageOutcome, StageRun
 
 SOURCE_SHARDS = dg.DynamicPartitionsDefinition(name="source_shards")
 FULL_TAG = "ragline/full"
+# seconds and no moment: a run that waited in the queue, or is started again, judges by its own time
+SETTLE_TAG = "ragline/settle_seconds"
 OWNERS = ["team:knowledge-platform"]
 PLATFORM = "platform"
 
@@ -38,6 +40,7 @@ def stage_run(context: dg.AssetExecutionContext, platform: Platform) -> StageRun
         run_id=context.run_id,
         full=context.run.tags.get(FULL_TAG) == "true",
         report=platform.report,
+        settle_seconds=float(context.run.tags.get(SETTLE_TAG, "0")),
     )
 
 

@@ -31,6 +31,8 @@ class StageRun:
         full: do the work again for every row.
         report: told how far the stage has come.
         now: UTC time of the run.
+        settle_seconds: files that have been left alone for less are still being written, and are
+            not read yet; 0 reads everything at once, as a person expects who asks for it.
     """
 
     platform: Platform
@@ -39,6 +41,7 @@ class StageRun:
     full: bool = False
     report: Callable[[Report], None] = lambda report: None
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    settle_seconds: float = 0.0
 
     def progress(self, stage: str, total: int = 0) -> Callable[[int], None]:
         """A counter for a pure function that knows nothing of stages: told how many more are done."""

@@ -17,6 +17,10 @@ the iteration: a caller acts only when it has ended.
 the defaults of the source included. ``fetch`` returns the signature that holds after the read. One
 that starts with ``UNSETTLED`` equals no listed one, so that the document is looked at again.
 
+``changed_at()`` says when the source as a whole was last written, where all its documents lie in one
+file: nothing can be concluded from such a file while it is being written. Where documents change one
+by one it returns ``None``, and each says so itself.
+
 ``fetch(listed, max_bytes)`` reads one document. It raises only ``SourceUnavailable``; whatever is
 wrong with the one document comes back as ``problem_kind`` and ``problem``, with empty content and
 an empty ACL. Metadata that cannot be understood is such a problem: a document must not become
@@ -50,6 +54,7 @@ class Listed:
         modified_at: UTC, microseconds.
         signature: see the module's docstring.
         locator: whatever the source needs to fetch it.
+        changed_at: when anything about it (its sidecar too) was last changed; UTC.
         problem_kind: why it cannot be read, or ``None``.
         problem: the same for a person.
         covers: it is a folder that cannot be listed, so nothing is known of the documents below it;
@@ -63,6 +68,7 @@ class Listed:
     modified_at: datetime
     signature: str
     locator: Any = None
+    changed_at: datetime = NO_TIME
     problem_kind: str | None = None
     problem: str | None = None
     covers: bool = False
@@ -124,6 +130,7 @@ class Source(Protocol):
 
     name: str
 
+    def changed_at(self) -> datetime | None: ...
     def list(self, partition_filter: PartitionFilter | None = None) -> Iterator[Listed]: ...
     def fetch(self, listed: Listed, max_bytes: int) -> Fetched: ...
 

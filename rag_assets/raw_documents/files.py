@@ -34,6 +34,7 @@ class File:
         size: bytes.
         modified_at: UTC.
         signature: changes when the content (or the sidecar) may have changed.
+        changed_at: when either was last changed, as far as the place knows; UTC.
         location: what ``read`` needs.
         sidecar: location of its sidecar, or ``None``.
         problem: why it cannot be read, or ``None``.
@@ -44,6 +45,7 @@ class File:
     size: int
     modified_at: datetime
     signature: str
+    changed_at: datetime
     location: str
     sidecar: str | None = None
     problem: Problem | None = None
@@ -79,6 +81,10 @@ class SingleFile(Protocol):
 
     def version(self) -> tuple[str, datetime]:
         """Signature and modification time; raises ``SourceUnavailable`` when there is no file."""
+        ...
+
+    def changed_at(self) -> datetime:
+        """When it was last changed, in whatever way; raises as ``version``."""
         ...
 
     def blocks(self) -> Iterator[bytes]: ...

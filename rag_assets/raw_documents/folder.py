@@ -8,6 +8,7 @@ Metadata: the defaults of the source < YAML front matter in Markdown < ``<file n
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from rag_assets.platform.errors import ConfigurationError
@@ -61,6 +62,10 @@ class FolderSource:
         # an excluded folder need not be walked, unless a pattern takes something in it back
         takes_back = any(pattern.startswith("!") for pattern in exclude)
         self._prune = _nothing if takes_back else self._excluded
+
+    def changed_at(self) -> datetime | None:
+        """See ``base``: every file tells for itself."""
+        return None
 
     def list(self, partition_filter: PartitionFilter | None = None) -> Iterator[Listed]:
         """See ``base``."""
@@ -118,6 +123,7 @@ class FolderSource:
             modified_at=file.modified_at,
             signature=f"{file.signature}#{self._mark}",
             locator=(file.location, file.sidecar),
+            changed_at=file.changed_at,
             problem_kind=problem.kind if problem else None,
             problem=problem.text if problem else None,
             covers=file.covers,

@@ -54,6 +54,10 @@ class JsonlSource:
         self._defaults = defaults
         self._mark = defaults_mark(defaults)
 
+    def changed_at(self) -> datetime | None:
+        """See ``base``: all documents are in one file."""
+        return self._file.changed_at()
+
     def list(self, partition_filter: PartitionFilter | None = None) -> Iterator[Listed]:
         """See ``base``; good records in file order, then the lines with problems.
 

@@ -13,7 +13,14 @@ from rag_assets.platform.errors import SourceUnavailable
 
 from .base import NO_TIME, Problem
 from .files import BLOCK_BYTES, SIDECAR, File, Prune, Read, is_ignored, too_large
-from .local_status import absolute_path, file_uri, is_settled, modified_at_of, signature_of
+from .local_status import (
+    absolute_path,
+    changed_at_of,
+    file_uri,
+    is_settled,
+    modified_at_of,
+    signature_of,
+)
 
 # a fifo that replaces a file between listing and reading must not block the open
 _OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -205,15 +212,16 @@ class LocalFile:
 
     def version(self) -> tuple[str, datetime]:
         """See ``SingleFile``."""
-        try:
-            status = Path(self.path).stat()
-        except OSError as error:
-            raise self._unavailable(error) from error
+        status = self._status()
         if not stat.S_ISREG(status.st_mode):
             raise SourceUnavailable(
                 f"{self.path} is not a file.", "Set 'path' of the source to a .jsonl file."
             )
         return signature_of(status), modified_at_of(status)
+
+    def changed_at(self) -> datetime:
+        """See ``SingleFile``."""
+        return changed_at_of(self._status())
 
     def blocks(self) -> Iterator[bytes]:
         """The whole file in blocks of a megabyte."""
@@ -233,6 +241,12 @@ class LocalFile:
         except OSError as error:
             raise self._unavailable(error) from error
 
+    def _status(self) -> os.stat_result:
+        try:
+            return Path(self.path).stat()
+        except OSError as error:
+            raise self._unavailable(error) from error
+
     def _unavailable(self, error: OSError) -> SourceUnavailable:
         return SourceUnavailable(
             f"The file {self.path} cannot be read: {error.strerror}.",
@@ -242,7 +256,8 @@ class LocalFile:
 
 
 def _file(relative: str, absolute: str, status: os.stat_result) -> File:
-    file = File(relative, status.st_size, modified_at_of(status), signature_of(status), absolute)
+    times = modified_at_of(status), signature_of(status), changed_at_of(status)
+    file = File(relative, status.st_size, *times, absolute)
     if not stat.S_ISREG(status.st_mode):
         file.problem = Problem("not_a_file", "It is not a regular file (a pipe, socket or device).")
     return file
@@ -255,6 +270,7 @@ def _attach(file: File, sidecar: str) -> None:
         if stat.S_ISLNK(status.st_mode):
             status = Path(sidecar).stat()
         file.signature += "+" + signature_of(status)
+        file.changed_at = max(file.changed_at, changed_at_of(status))
     except OSError:
         # it exists but cannot be examined: reading it will say why, and must be tried again
         file.signature += "+?"
@@ -263,10 +279,12 @@ def _attach(file: File, sidecar: str) -> None:
 def _broken(relative: str, absolute: str, problem: Problem) -> File:
     try:
         status = os.lstat(absolute)
-        size, signature, modified = status.st_size, signature_of(status), modified_at_of(status)
+        size, modified, changed = status.st_size, modified_at_of(status), changed_at_of(status)
+        signature = signature_of(status)
     except OSError:
-        size, signature, modified = 0, "?", NO_TIME
-    return File(relative, size, modified, f"{problem.kind}:{signature}", absolute, problem=problem)
+        size, modified, changed, signature = 0, NO_TIME, NO_TIME, "?"
+    signature = f"{problem.kind}:{signature}"
+    return File(relative, size, modified, signature, changed, absolute, problem=problem)
 
 
 def _unlistable(folder: _Folder, error: OSError) -> File:

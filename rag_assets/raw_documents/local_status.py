@@ -40,9 +40,25 @@ def is_settled(status: os.stat_result, read_at: int) -> bool:
     return not read_at - tick < status.st_mtime_ns < read_at + _COARSE_CLOCK_NS
 
 
+def changed_at_of(status: os.stat_result) -> datetime:
+    """When a file was last changed: its bytes, its name, its rights or its times.
+
+    The change time cannot be set by hand, as ``cp -p`` sets the other; it is missing where a file
+    system does not keep one. A modification time far after it was set by hand and says nothing.
+    """
+    latest = status.st_ctime_ns
+    if status.st_mtime_ns <= latest + _COARSE_CLOCK_NS:
+        latest = max(latest, status.st_mtime_ns)
+    return _moment(latest)
+
+
 def modified_at_of(status: os.stat_result) -> datetime:
     """The modification time, in microseconds; times that a date cannot hold are clamped."""
+    return _moment(status.st_mtime_ns)
+
+
+def _moment(nanoseconds: int) -> datetime:
     try:
-        return NO_TIME + timedelta(microseconds=status.st_mtime_ns // 1000)
+        return NO_TIME + timedelta(microseconds=nanoseconds // 1000)
     except OverflowError:
-        return datetime.max.replace(tzinfo=UTC) if status.st_mtime_ns > 0 else NO_TIME
+        return datetime.max.replace(tzinfo=UTC) if nanoseconds > 0 else NO_TIME

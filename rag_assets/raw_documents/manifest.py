@@ -8,7 +8,7 @@ have made, but for signatures and the run that a row is from.
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import polars as pl
 
@@ -24,12 +24,11 @@ from .rows import (
     row_of,
     same_substance,
     settled,
-    sha256_of,
 )
 from .schema import RAW_DOCUMENTS
+from .settling import AT_ONCE, SettleRule, sizes_to_come
 
 _NOT_CONTENT = frozenset({"run_id", "signature", "uri"})
-_NO_LIMIT = 1 << 62
 
 
 class BlobStore(Protocol):
@@ -51,6 +50,7 @@ class ManifestUpdate:
         deleted: documents that are gone.
         unchanged: the others, touched ones included.
         problems: documents that cannot be read.
+        settling: documents that are still being written: they stay as they were.
         bytes_read: of documents that were read.
     """
 
@@ -62,6 +62,7 @@ class ManifestUpdate:
     deleted: int
     unchanged: int
     problems: int
+    settling: int
     bytes_read: int
 
 
@@ -73,6 +74,7 @@ def update_manifest(
     max_bytes: int,
     run_id: str,
     full: bool = False,
+    settle: SettleRule = AT_ONCE,
     progress: Callable[[int], None] | None = None,
 ) -> ManifestUpdate:
     """Bring a manifest up to date with its source; nothing is written but blobs.
@@ -84,6 +86,8 @@ def update_manifest(
         max_bytes: larger documents are a problem, and are not read.
         run_id: of this run.
         full: read every document, whatever its signature.
+        settle: documents that changed a moment ago stay as they were, new ones are not listed yet.
+            With ``full`` only new ones wait: what is known must not keep, say, a former ACL.
         progress: called with 1 after each document.
 
     Returns:
@@ -95,11 +99,12 @@ def update_manifest(
         StorageFull, StorageError: a blob cannot be written.
     """
     before: dict[str, Row] = {row["document_id"]: row for row in previous.iter_rows(named=True)}
-    listing = listing_of(source_partition)
+    listing = listing_of(source_partition, settle)
+    known = {name: item for name, item in listing.settling.items() if name in before}
     reader = _Reader(source_partition, blobs, max_bytes, run_id)
     rows: dict[str, Row] = {}
     changed = 0
-    for document_id, listed in listing.documents.items():
+    for document_id, listed in (listing.documents | (known if full else {})).items():
         old = before.get(document_id)
         if old is not None and not full and _holds(old, listed, max_bytes):
             row = _refreshed(old, listed)
@@ -110,8 +115,9 @@ def update_manifest(
         if progress is not None:
             progress(1)
     for document_id, old in _kept(before, listing):
-        rows[document_id] = old
-    return _summary(before, rows, changed, reader.bytes_read)
+        rows.setdefault(document_id, old)
+    settling = len(listing.settling) + listing.whole
+    return _summary(before, rows, changed, settling, reader.bytes_read)
 
 
 def manifest_digest(frame: pl.DataFrame) -> str:
@@ -120,78 +126,6 @@ def manifest_digest(frame: pl.DataFrame) -> str:
     # no group holds a line break, so that different ACLs never join to the same text
     joined = frame.with_columns(pl.col("acl").list.join("\n"))
     return frame_digest(joined, columns, ["document_id"])
-
-
-@dataclass(frozen=True)
-class Changes:
-    """What an update would find, by document id.
-
-    Attributes:
-        listed: how many documents the source lists now.
-        added, changed, deleted: their ids. A rename is one added and one deleted; a touched file
-            is changed (an update finds it unchanged and settles it).
-    """
-
-    listed: int
-    added: frozenset[str]
-    changed: frozenset[str]
-    deleted: frozenset[str]
-
-
-def scan_changes(
-    previous: pl.DataFrame, source_partition: Partition, *, max_bytes: int | None = None
-) -> Changes:
-    """What an update would find, by signatures; only unsettled documents are read.
-
-    Args:
-        previous: the manifest of the partition.
-        source_partition: from ``sources.open_partition``.
-        max_bytes: the size limit, if documents that cross it are to count as changed.
-
-    Raises:
-        SourceUnavailable, SourceChanged: as ``update_manifest``.
-    """
-    columns = [previous[name].to_list() for name in ("document_id", "signature", "problem_kind")]
-    before = {
-        document_id: (signature, kind)
-        for document_id, signature, kind in zip(*columns, strict=True)
-    }
-    listing = listing_of(source_partition)
-    added, unsure, changed = set(), [], set()
-    for document_id, listed in listing.documents.items():
-        known = before.get(document_id)
-        if known is None:
-            added.add(document_id)
-        elif not settled(listed, known[0], known[1], max_bytes):
-            if known[0].startswith(UNSETTLED):
-                unsure.append(listed)
-            else:
-                changed.add(document_id)
-    if unsure:
-        changed |= _really_changed(previous, source_partition, unsure, max_bytes)
-    gone = before.keys() - listing.documents.keys()
-    kept = {document_id for document_id in gone if listing.covers(document_id)}
-    return Changes(
-        listed=len(listing.documents) + len(kept),
-        added=frozenset(added),
-        changed=frozenset(changed),
-        deleted=frozenset(gone - kept),
-    )
-
-
-def pending_changes(
-    previous: pl.DataFrame, source_partition: Partition, *, max_bytes: int | None = None
-) -> dict[str, int]:
-    """The counts of ``scan_changes``: ``listed``, ``added``, ``changed``, ``deleted``, ``unchanged``."""
-    found = scan_changes(previous, source_partition, max_bytes=max_bytes)
-    added, changed = len(found.added), len(found.changed)
-    return {
-        "listed": found.listed,
-        "added": added,
-        "changed": changed,
-        "deleted": len(found.deleted),
-        "unchanged": found.listed - added - changed,
-    }
 
 
 class _Reader:
@@ -205,9 +139,9 @@ class _Reader:
         self.bytes_read = 0
 
     def read(self, listed: Listed, old: Row | None) -> Row:
-        fetched = _fetch(self._partition, listed, self._max_bytes)
+        fetched = fetch_listed(self._partition, listed, self._max_bytes)
         self.bytes_read += len(fetched.content)
-        if old is not None and _keeps_old(old, fetched):
+        if old is not None and keeps_old(old, fetched):
             return old | {"signature": _unsettled(old["signature"])}
         sha256 = None if fetched.problem_kind else self._blobs.put(fetched.content)
         row = row_of(listed, fetched, self._partition.source_name, self._run_id, sha256)
@@ -216,13 +150,14 @@ class _Reader:
         return row
 
 
-def _fetch(partition: Partition, listed: Listed, max_bytes: int) -> Fetched:
+def fetch_listed(partition: Partition, listed: Listed, max_bytes: int) -> Fetched:
+    """Read a document, unless its listing says already that it cannot be read."""
     if listed.problem_kind:
         return failed(listed, Problem(listed.problem_kind, listed.problem or ""))
     return partition.fetch(listed, max_bytes)
 
 
-def _keeps_old(old: Row, fetched: Fetched) -> bool:
+def keeps_old(old: Row, fetched: Fetched) -> bool:
     """A good version stays while its successor is still being written."""
     return fetched.problem_kind == "changed_while_reading" and old["problem_kind"] is None
 
@@ -246,14 +181,17 @@ def _refreshed(old: Row, listed: Listed) -> Row:
 
 
 def _kept(before: Mapping[str, Row], listing: Listing) -> Iterator[tuple[str, Row]]:
-    """Rows of documents in folders that could not be listed: unknown is not deleted."""
+    """Rows of documents of which nothing is known at present: unknown is not deleted."""
+    to_come = sizes_to_come(listing.settling.values(), before)
     for document_id, old in before.items():
-        if document_id not in listing.documents and listing.covers(document_id):
+        if document_id not in listing.documents and listing.keeps(
+            document_id, old["size_bytes"], to_come
+        ):
             yield document_id, old
 
 
 def _summary(
-    before: dict[str, Row], rows: dict[str, Row], changed: int, bytes_read: int
+    before: dict[str, Row], rows: dict[str, Row], changed: int, settling: int, bytes_read: int
 ) -> ManifestUpdate:
     added = Counter(rows[id_]["content_sha256"] for id_ in rows.keys() - before.keys())
     deleted = Counter(before[id_]["content_sha256"] for id_ in before.keys() - rows.keys())
@@ -267,26 +205,6 @@ def _summary(
         deleted=deleted.total() - renamed,
         unchanged=len(rows) - added.total() - changed,
         problems=sum(row["problem_kind"] is not None for row in rows.values()),
+        settling=settling,
         bytes_read=bytes_read,
     )
-
-
-def _really_changed(
-    previous: pl.DataFrame, partition: Partition, unsure: list[Listed], max_bytes: int | None
-) -> set[str]:
-    """The documents with an unsettled row that differ from it, by reading them."""
-    ids = pl.Series([listed.document_id for listed in unsure])
-    rows = previous.filter(pl.col("document_id").is_in(ids.implode()))
-    old_rows: dict[str, Any] = {row["document_id"]: row for row in rows.iter_rows(named=True)}
-    changed: set[str] = set()
-    for listed in unsure:
-        old = old_rows[listed.document_id]
-        fetched = _fetch(partition, listed, _NO_LIMIT if max_bytes is None else max_bytes)
-        if _keeps_old(old, fetched):
-            changed.add(listed.document_id)  # still being written: an update is needed afterwards
-            continue
-        row = row_of(listed, fetched, partition.source_name, "", sha256_of(fetched))
-        # a row that says the same of another moment is written anew too: a rebuild would say it so
-        if not same_substance(old, row) or old["modified_at"] != row["modified_at"]:
-            changed.add(listed.document_id)
-    return changed

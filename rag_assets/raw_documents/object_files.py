@@ -48,11 +48,13 @@ class ObjectTree:
                 continue
             if meta["size"] == 0 and path in folders:
                 continue  # a marker that some tools write for a folder
-            file = File(path, meta["size"], meta["last_modified"], _signature(meta), path)
+            written = meta["last_modified"]
+            file = File(path, meta["size"], written, _signature(meta), written, path)
             sidecar = objects.get(path + SIDECAR)
             if sidecar is not None:
                 file.sidecar = path + SIDECAR
                 file.signature += "+" + _signature(sidecar)
+                file.changed_at = max(written, sidecar["last_modified"])
             yield file
 
     def read(self, location: str, max_bytes: int) -> Read:
@@ -125,6 +127,10 @@ class ObjectFile:
             meta = obstore.head(self._store, self._name)
         self._block = (0, b"")
         return _signature(meta) + f"-{meta['last_modified'].isoformat()}", meta["last_modified"]
+
+    def changed_at(self) -> datetime:
+        """See ``SingleFile``; an upload is seen when it is whole, so that is the time of it."""
+        return self.version()[1]
 
     def blocks(self) -> Iterator[bytes]:
         """The whole object as a stream."""

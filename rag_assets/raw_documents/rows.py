@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 
 import polars as pl
@@ -11,6 +12,7 @@ from rag_assets.platform.fingerprint import canonical_json
 
 from .base import UNSETTLED, Fetched, Listed
 from .schema import RAW_DOCUMENTS
+from .settling import AT_ONCE, SettleRule
 
 Row = dict[str, Any]
 
@@ -37,6 +39,7 @@ class Partition(Protocol):
     @property
     def source_name(self) -> str: ...
     def owns(self, document_id: str) -> bool: ...
+    def changed_at(self) -> datetime | None: ...
     def list(self) -> Iterable[Listed]: ...
     def fetch(self, listed: Listed, max_bytes: int) -> Fetched: ...
 
@@ -49,28 +52,58 @@ class Listing:
         documents: of this partition, by id.
         covered: prefixes of ids below which nothing could be listed.
         owns: whether a document may be in the partition at all.
+        settling: documents that are still being written, by id; they are not in ``documents``.
+        whole: the one file of all documents is still being written; nothing is known of them.
     """
 
     documents: dict[str, Listed]
     covered: tuple[str, ...]
     owns: Callable[[str], bool]
+    settling: dict[str, Listed] = field(default_factory=dict)
+    whole: bool = False
 
     def covers(self, document_id: str) -> bool:
-        """Whether the document lies in a folder that could not be listed."""
+        """Whether nothing is known of the document, e.g. in a folder that could not be listed."""
         return document_id.startswith(self.covered) and self.owns(document_id)
 
+    def keeps(self, document_id: str, size: int, to_come: frozenset[int]) -> bool:
+        """Whether a row stays although the listing does not show its document as settled.
 
-def listing_of(partition: Partition) -> Listing:
-    """List a partition to the end, so that no half listing is ever taken for the whole."""
+        Args:
+            document_id, size: of the row.
+            to_come: from ``settling.sizes_to_come``.
+        """
+        if document_id in self.settling or self.covers(document_id):
+            return True
+        return size in to_come and self.owns(document_id)
+
+
+def listing_of(partition: Partition, settle: SettleRule = AT_ONCE) -> Listing:
+    """List a partition to the end, so that no half listing is ever taken for the whole.
+
+    Args:
+        partition: from ``sources.open_partition``.
+        settle: which documents are to be left alone.
+    """
     documents: dict[str, Listed] = {}
+    settling: dict[str, Listed] = {}
     covered: list[str] = []
+    unknown = Listing({}, ("",), partition.owns, whole=True)
+    if settle.waits(partition.changed_at()):
+        return unknown
     for listed in partition.list():
         if listed.covers:
             covered.append(listed.document_id + "/")
             if not partition.owns(listed.document_id):
                 continue
-        documents[listed.document_id] = listed
-    return Listing(documents, tuple(covered), partition.owns)
+        if settle.waits(listed.changed_at) and not listed.covers:
+            settling[listed.document_id] = listed
+        else:
+            documents[listed.document_id] = listed
+    # a writer may have begun, emptied the file and paused while it was listed
+    if settle.waits(partition.changed_at()):
+        return unknown
+    return Listing(documents, tuple(covered), partition.owns, settling)
 
 
 def row_of(listed: Listed, fetched: Fetched, source: str, run_id: str, sha256: str | None) -> Row:

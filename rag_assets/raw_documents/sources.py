@@ -8,6 +8,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from .base import Fetched, Listed, Source
@@ -91,6 +92,10 @@ class SourcePartition:
     def owns(self, document_id: str) -> bool:
         """Whether a document belongs to this partition, and may be read."""
         return document_id not in self.forbidden and self._shares(document_id)
+
+    def changed_at(self) -> datetime | None:
+        """When the one file that holds all documents was last written; see ``base``."""
+        return self.source.changed_at() if self.source else None
 
     def list(self) -> Iterator[Listed]:
         """List this shard's documents (and every folder that cannot be listed, see ``Listed``)."""

@@ -10,6 +10,7 @@ from rag_assets.platform.stage import StageOutcome, StageRun, write_table
 from .blobs import Blobs
 from .manifest import manifest_digest, update_manifest
 from .schema import RAW_DOCUMENTS
+from .settling import SettleRule
 from .sources import open_partition, parse_partition
 
 ASSET = "raw_documents"
@@ -41,6 +42,7 @@ def run_raw_documents(run: StageRun) -> StageOutcome:
         max_bytes=int(settings.parsing.max_file_mb * 1_000_000),
         run_id=run.run_id,
         full=run.full or (stored is not None and stored.fingerprint != own),
+        settle=SettleRule(run.settle_seconds, run.now),
         progress=run.progress(ASSET),
     )
     facts = {
@@ -51,6 +53,7 @@ def run_raw_documents(run: StageRun) -> StageOutcome:
         "deleted": update.deleted,
         "unchanged": update.unchanged,
         "problems": update.problems,
+        "settling": update.settling,
         "bytes_read": update.bytes_read,
         "bytes_total": int(update.frame["size_bytes"].sum()),
         "seconds": round(time.perf_counter() - started, 3),

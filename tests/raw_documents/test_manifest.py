@@ -16,10 +16,10 @@ from rag_assets.platform.settings import Settings, SourceSettings
 from rag_assets.platform.storage import LocalStorage
 from rag_assets.raw_documents.base import UNSETTLED, Fetched, Listed, Problem, failed
 from rag_assets.raw_documents.blobs import Blobs
+from rag_assets.raw_documents.changes import pending_changes
 from rag_assets.raw_documents.manifest import (
     ManifestUpdate,
     manifest_digest,
-    pending_changes,
     update_manifest,
 )
 from rag_assets.raw_documents.schema import RAW_DOCUMENTS
@@ -256,6 +256,9 @@ class Scripted:
 
     def owns(self, document_id: str) -> bool:
         return not document_id.endswith("other-shard")
+
+    def changed_at(self) -> None:
+        return None
 
     def list(self) -> Iterator[Listed]:
         return iter(self.listing)
