@@ -29,6 +29,7 @@ from rag_assets.vector_index.checks import CONTRACT as INDEX_CONTRACT
 from rag_assets.verification.checks import verified_check
 
 from .forgetting.deletions import deletions_check
+from .instance.executors import make_executor
 from .jobs import costs_job, evaluate_answers_job, ingest_job, live_job, promote_job, verify_job
 from .maintain import maintenance_job
 from .release_changes import release_changes
@@ -87,7 +88,7 @@ def build_definitions(platform: Platform) -> dg.Definitions:
         schedules=schedules(settings),
         sensors=sensors(settings),
         resources={PLATFORM: platform, RAG_QUERY: rag_query_resource(platform)},
-        executor=dg.in_process_executor,
+        executor=make_executor(settings),
     )
 
 

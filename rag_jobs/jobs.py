@@ -6,6 +6,8 @@ import dagster as dg
 
 from rag_assets.platform.settings import Settings
 
+from .instance.executors import small_job_executor
+
 # they look at everything that is kept, which is more than a promotion should wait for
 RELEASE_CHECKS = dg.AssetSelection.checks(
     *(dg.AssetCheckKey(dg.AssetKey("release"), name) for name in ("verified", "deletions_in_time"))
@@ -15,8 +17,8 @@ INGEST_ASSETS = ("raw_documents", "parsed_documents", "chunks", "embeddings", "v
 ingest_job = dg.define_asset_job(
     "ingest",
     selection=dg.AssetSelection.assets(*INGEST_ASSETS),
-    description="Bring one shard's documents into the index, stage by stage, in one process.",
-    executor_def=dg.in_process_executor,
+    description="Bring one shard's documents into the index, stage by stage.",
+    # no executor of its own: it goes by the setting orchestration.executor
 )
 
 
@@ -35,7 +37,7 @@ def promote_job(settings: Settings) -> Any:
         )
         - RELEASE_CHECKS,
         description="Evaluate the candidate index, judge it by its gates, promote it if they pass.",
-        executor_def=dg.in_process_executor,
+        executor_def=small_job_executor,
     )
 
 
@@ -45,26 +47,26 @@ evaluate_answers_job = dg.define_asset_job(
         "golden_questions", "answer_evaluation", "evaluation_dashboard"
     ),
     description="Answer the golden questions, judge the answers, renew the dashboard.",
-    executor_def=dg.in_process_executor,
+    executor_def=small_job_executor,
 )
 
 live_job = dg.define_asset_job(
     "live",
     selection=dg.AssetSelection.assets("query_log", "live_faithfulness"),
     description="Add up a day's real queries and judge a sample of their answers.",
-    executor_def=dg.in_process_executor,
+    executor_def=small_job_executor,
 )
 
 costs_job = dg.define_asset_job(
     "costs",
     selection=dg.AssetSelection.assets("query_log", "query_costs", "evaluation_dashboard"),
     description="Add up what a day's real queries cost, renew the dashboard.",
-    executor_def=dg.in_process_executor,
+    executor_def=small_job_executor,
 )
 
 verify_job = dg.define_asset_job(
     "verify",
     selection=RELEASE_CHECKS,
     description="Compare the live release with what it should hold, look for overdue deletions.",
-    executor_def=dg.in_process_executor,
+    executor_def=small_job_executor,
 )

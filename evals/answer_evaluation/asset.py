@@ -30,6 +30,7 @@ def answer_evaluation_asset(settings: Settings) -> dg.AssetsDefinition:
         name=NAME,
         deps=["golden_questions", "retrieval_evaluation"],
         group_name="evaluation",
+        pool="judge",
         kinds={"ragas", "deepeval"},
         owners=OWNERS,
         code_version=code_version(

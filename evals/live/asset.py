@@ -67,6 +67,7 @@ def live_faithfulness_asset(settings: Settings) -> dg.AssetsDefinition:
     @dg.asset(
         deps=["query_log"],
         group_name=GROUP,
+        pool="judge",
         kinds={"ragas", "deepeval"},
         owners=OWNERS,
         partitions_def=daily_partitions(settings),

@@ -89,7 +89,7 @@ def _runs_of(client: "DagsterGrpcClient") -> list[str]:
 
 def _is_gone(error: BaseException) -> bool:
     """Whether nobody listens at the address of a server, as against a server that is slow."""
-    import grpc  # type: ignore[import-untyped]
+    import grpc
 
     link: BaseException | None = error
     while link is not None:
