@@ -8,13 +8,14 @@ from threading import Thread
 
 from fastapi import FastAPI
 
+from rag_app import pages
 from rag_app.service.services import Services
 from rag_assets.platform.errors import RaglineError
 from rag_assets.platform.platform import Platform
 
 from . import openapi, problems
 from .request_ids import RequestIds
-from .routes import ask, health, search
+from .routes import ask, feedback, health, search
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ def create_app(platform: Platform) -> FastAPI:
     )
     app.state.services = services
     problems.install(app)
-    for router in (ask.router, search.router, health.router):
+    for router in (ask.router, search.router, feedback.router, health.router, pages.router):
         app.include_router(router)
     openapi.describe(app)
     # the last one added is the outermost: everything inside knows the id of its request
