@@ -13,8 +13,8 @@ from rag_assets.platform.platform import Platform
 from rag_assets.raw_documents.changes import scan_changes
 from rag_assets.raw_documents.schema import RAW_DOCUMENTS
 from rag_assets.raw_documents.sources import (
+    Partitions,
     SourcePartition,
-    open_partition,
     parse_partition,
     partition_keys,
 )
@@ -45,11 +45,11 @@ def status_of(platform: Platform) -> dict[str, Any]:
     errors: dict[str, Counter[str]] = {name: Counter() for name in platform.settings.sources}
     quarantine: list[dict[str, Any]] = []
     unavailable: dict[str, str] = {}
-    forbidden = ErasureRequests(platform.database).forbidden()
+    partitions = Partitions(platform.settings, ErasureRequests(platform.database).forbidden())
     forgotten = 0
     for partition in partition_keys(platform.settings):
         source = parse_partition(partition)[0]
-        shard = open_partition(platform.settings, partition, forbidden)
+        shard = partitions.open(partition)
         states, reason = _partition_states(platform, shard, served)
         forgotten += len(shard.forgotten)
         if reason:

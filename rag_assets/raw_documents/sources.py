@@ -7,11 +7,12 @@ numbered from 1 and padded to the width of the total. A document's shard is a st
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from .base import Fetched, Listed, Source
+from .shared_listing import SharedListing
 
 if TYPE_CHECKING:
     from rag_assets.platform.settings import Settings, SourceSettings
@@ -74,6 +75,7 @@ class SourcePartition:
         forbidden: ids of documents that had to be forgotten: they are never read again, though
             the source still lists them.
         forgotten: those of them that the last complete listing met.
+        shared: one listing for all shards, made when first asked for; ``None``: list every time.
     """
 
     key: str
@@ -83,6 +85,7 @@ class SourcePartition:
     source: Source | None
     forbidden: frozenset[str] = frozenset()
     forgotten: set[str] = field(default_factory=set, compare=False, repr=False)
+    shared: SharedListing | None = field(default=None, compare=False, repr=False)
 
     @property
     def retired(self) -> bool:
@@ -102,6 +105,9 @@ class SourcePartition:
         if self.source is None:
             return iter(())
         self.forgotten.clear()
+        if self.shared is not None:
+            part = self.shared.part(self.shard)
+            return (item for item in part if item.covers or self._permits(item.document_id))
         return self.source.list(self._reads if self.shards > 1 or self.forbidden else None)
 
     def fetch(self, listed: Listed, max_bytes: int) -> Fetched:
@@ -114,8 +120,9 @@ class SourcePartition:
         return shard_of(document_id, self.shards) == self.shard
 
     def _reads(self, document_id: str) -> bool:
-        if not self._shares(document_id):
-            return False
+        return self._shares(document_id) and self._permits(document_id)
+
+    def _permits(self, document_id: str) -> bool:
         if document_id in self.forbidden:
             self.forgotten.add(document_id)
             return False
@@ -145,6 +152,35 @@ def open_partition(
     }
     source = make_source(name, source_settings, options)
     return SourcePartition(key, name, shard or 0, shards, source, forbidden)
+
+
+class Partitions:
+    """The partitions of a deployment at one moment: every source is listed once for all its shards.
+
+    For questions about the whole deployment, which would otherwise list a source once a shard. What
+    it lists is as old as the first question; a stage opens its own partition and looks again.
+
+    Args:
+        settings: the deployment's.
+        forbidden: as ``open_partition``.
+    """
+
+    def __init__(self, settings: "Settings", forbidden: frozenset[str] = frozenset()) -> None:
+        self._settings = settings
+        self._forbidden = forbidden
+        self._listings: dict[str, SharedListing] = {}
+
+    def open(self, key: str) -> SourcePartition:
+        """Open a partition; see ``open_partition``, also for what is raised."""
+        opened = open_partition(self._settings, key, self._forbidden)
+        if opened.source is None or opened.shards == 1:
+            return opened
+        shards = opened.shards
+        listing = self._listings.setdefault(
+            opened.source_name,
+            SharedListing(opened.source, shards, lambda document_id: shard_of(document_id, shards)),
+        )
+        return replace(opened, shared=listing)
 
 
 def _keys(name: str, shards: int) -> list[str]:

@@ -1,5 +1,6 @@
 """Shards and partitions: every document is in exactly one."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from rag_assets.platform.errors import SourceUnavailable
 from rag_assets.platform.settings import Settings, SourceSettings
+from rag_assets.raw_documents.base import NO_TIME, Listed
+from rag_assets.raw_documents.folder import FolderSource
 from rag_assets.raw_documents.sources import (
+    Partitions,
     open_partition,
     parse_partition,
     partition_keys,
@@ -67,6 +72,76 @@ def test_every_document_is_in_exactly_one_partition(tmp_path: Path, shards: int)
             assert partition.fetch(listed, 1000).content == listed.document_id[2:].encode()
             found.append(listed.document_id)
     assert sorted(found) == sorted(f"s/{name}" for name in names)
+
+
+@pytest.mark.parametrize("kind", ["folder", "jsonl"])
+@pytest.mark.parametrize("shards", [1, 2, 16])
+def test_a_shared_listing_gives_each_shard_what_a_listing_of_its_own_does(
+    tmp_path: Path, shards: int, kind: str
+) -> None:
+    folder, lines = tmp_path / "documents", tmp_path / "lines.jsonl"
+    folder.mkdir()
+    for number in range(60):
+        (folder / f"n{number}.md").write_text("x")
+    lines.write_text("".join(f'{{"_id": "n{n}.md", "text": "x"}}\n' for n in range(60)))
+    path = {"folder": folder, "jsonl": lines}[kind]
+    settings = settings_of(s=SourceSettings(path=str(path), shards=shards, kind=kind))
+    forbidden = frozenset({"s/n3.md", "s/n40.md", "s/gone.md"})
+    together = Partitions(settings, forbidden)
+    for key in partition_keys(settings):
+        alone, shared = open_partition(settings, key, forbidden), together.open(key)
+        for _ in range(2):
+            assert list(shared.list()) == list(alone.list())
+            assert shared.forgotten == alone.forgotten
+        for listed in shared.list():
+            assert shared.fetch(listed, 1000).content == alone.fetch(listed, 1000).content
+    assert together.open("s--9of9").retired
+
+
+class Counted(FolderSource):
+    """A source that counts how often it is walked."""
+
+    walks = 0
+
+    def list(self, *_: object) -> Iterator[Listed]:
+        type(self).walks += 1
+        return super().list()
+
+
+def test_a_question_about_all_shards_walks_a_source_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rag_assets.raw_documents.folder.FolderSource", Counted)
+    folder = tmp_path / "documents"
+    settings = settings_of(s=SourceSettings(path=str(folder), shards=16))
+    missing, messages = Partitions(settings), set()
+    for key in partition_keys(settings):
+        with pytest.raises(SourceUnavailable) as caught:
+            list(missing.open(key).list())
+        messages.add(str(caught.value))
+    assert len(messages) == 1
+    assert Counted.walks == 1
+    folder.mkdir()
+    (folder / "a.md").write_text("x")
+    present = Partitions(settings)
+    found = [item for key in partition_keys(settings) for item in present.open(key).list()]
+    assert [item.document_id for item in found] == ["s/a.md"]
+    assert Counted.walks == 2
+
+
+def test_every_shard_is_told_of_a_folder_that_cannot_be_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "open").mkdir()
+    (tmp_path / "open" / "a.md").write_text("x")
+    settings = settings_of(s=SourceSettings(path=str(tmp_path), shards=4))
+    hidden = Listed("s/closed", "", "", 0, NO_TIME, "", covers=True)
+    listed = FolderSource.list
+    monkeypatch.setattr(FolderSource, "list", lambda self, *_: iter([*listed(self), hidden]))
+    together = Partitions(settings)
+    parts = [list(together.open(key).list()) for key in partition_keys(settings)]
+    assert all(hidden in part for part in parts)
+    assert sum(len(part) for part in parts) == 4 + 1
 
 
 @pytest.mark.parametrize("key", ["gone", "gone--1of2", "s", "s--1of3", "s--01of2", "s--3of2", "?"])
