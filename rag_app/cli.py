@@ -14,11 +14,13 @@ import typer
 
 from rag_app.commands import (
     alerts,
+    audit,
     config,
     dashboard,
     evaluate,
     forget,
     ingest,
+    keys,
     lineage,
     maintain,
     plan,
@@ -28,6 +30,7 @@ from rag_app.commands import (
     serve,
     status,
     ui,
+    up,
     verify,
 )
 
@@ -52,9 +55,12 @@ app.command("maintain")(maintain.maintain)
 app.add_typer(questions.questions_app, name="questions")
 app.add_typer(releases.app, name="releases")
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(keys.app, name="keys")
+app.add_typer(audit.app, name="audit")
 app.command("config")(config.config)
 app.command("serve")(serve.serve)
 app.command("ui")(ui.ui)
+app.command("up")(up.up)
 
 
 def main(arguments: list[str] | None = None) -> Any:

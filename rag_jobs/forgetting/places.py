@@ -23,12 +23,15 @@ def all_erasers() -> list[Eraser]:
     from rag_assets.query.erasure import QueryLogEraser
     from rag_assets.raw_documents.erasure import BlobEraser, ManifestEraser
     from rag_assets.releases.erasure import IndexEraser
+    from rag_assets.service_records.erasure import AuditLogEraser, FeedbackEraser
     from rag_assets.vector_index.table_erasure import IndexManifestEraser
 
     from .event_log import EventLogEraser
 
     return [
         EventLogEraser(),
+        AuditLogEraser(),
+        FeedbackEraser(),
         # they know by the query log which answers were made from the document
         *evaluation_erasers(),
         QueryLogEraser(),

@@ -50,6 +50,10 @@ class ServerSettings(Section):
     max_body_mb: float = Field(default=2.0, gt=0, description="Larger requests are refused.")
     max_upload_mb: float = Field(default=50.0, gt=0, description="Larger uploads are refused.")
     cors_origins: list[str] = Field(default=[], description="Web pages elsewhere that may call.")
+    allowed_hosts: list[str] = Field(
+        default=[],
+        description="Host names that requests may ask for; empty: any, but on loopback only its own.",
+    )
     trusted_proxies: list[str] = Field(
         default=[], description="Addresses whose X-Forwarded-For is believed; empty: nobody's."
     )
