@@ -1,6 +1,6 @@
 # make demo    install, ingest the sample handbook through Dagster, evaluate, release, ask
 # make test    install, run the whole suite
-# The rest:    install vllm browser check bench up ui lock clean
+# The rest:    install vllm browser axe check bench up ui lock clean
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -11,13 +11,14 @@ STAMP := $(VENV)/.installed
 VLLM_VENV := .venv-vllm
 VLLM_STAMP := $(VLLM_VENV)/.installed
 DEMO := .ragline/demo
+AXE := .node/node_modules/axe-core/axe.min.js
 TEST_WORKERS ?= 2
 
 export PYTHONUNBUFFERED := 1
 export DAGSTER_DISABLE_TELEMETRY := 1
 export HF_HUB_OFFLINE := 1
 
-.PHONY: help install demo vllm browser test check bench up ui lock clean
+.PHONY: help install demo vllm browser axe test check bench up ui lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -78,7 +79,13 @@ browser: ## Install the Chromium of the tests, where there is none
 	  DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends chromium >/dev/null \
 	  || { echo "The tests need Chromium: install it, then run 'make test' again."; exit 1; }; }
 
-test: install vllm browser ## Run the whole test suite
+# What the browser tests look for barriers with.
+axe: $(AXE) ## Install the accessibility checker of the tests into .node
+
+$(AXE):
+	npm install --prefix .node --no-save --no-audit --no-fund --silent axe-core@4.14.1
+
+test: install vllm browser axe ## Run the whole test suite
 	$(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadgroup
 
 check: install ## Lint, types, import layers, dead links
@@ -94,7 +101,8 @@ bench: install ## Measure, and print the tables
 ui: install ## Open the Dagster UI of the demo (http://127.0.0.1:3000)
 	RAG_HOME=$(DEMO) $(BIN)/ragline ui
 
-up: ui ## Everything that serves, on this machine (until the HTTP API is there: the Dagster UI)
+up: install ## Everything that serves, on this machine: API, chat page, Dagster UI, daemon
+	RAG_HOME=$(DEMO) $(BIN)/ragline up
 
 # The lock is for CPUs: what a CUDA build of torch asks for besides is left to that build.
 lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
@@ -106,5 +114,5 @@ lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 	sed -i -E 's/\+cpu$$//; /^(nvidia|cuda)-|^triton=/d' requirements.lock tests/vllm/requirements.lock
 
 clean: ## Remove the installation and all state
-	rm -rf $(VENV) $(VLLM_VENV) .ragline .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VLLM_VENV) .node .ragline .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

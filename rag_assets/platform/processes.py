@@ -15,14 +15,17 @@ def release_memory() -> None:
         trim(0)
 
 
-def end_with_parent() -> None:
+def end_with_parent(number: int = signal.SIGKILL) -> None:
     """Ask the kernel to end this process when its parent dies, even by ``kill -9`` (Linux only).
 
     Elsewhere it does nothing: there, workers end when their pipe to the parent closes.
+
+    Args:
+        number: the signal; one that can be caught lets it end what it has started itself.
     """
     if sys.platform != "linux":
         return
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, number)
     if os.getppid() == 1:
         # the parent died before the request was made
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), number)

@@ -1,0 +1,1 @@
+"""Several long-running processes on one machine that live and end together."""
