@@ -50,7 +50,10 @@ def render(channel: str, alert: Alert, deployment: str, at: datetime, folder: st
     values = {"alert": _plain(alert), "deployment": deployment, "at": at.isoformat()}
     try:
         return environment.get_template(f"{channel}.jinja").render(values)
-    except (TemplateError, TypeError, ValueError, LookupError, OSError) as error:
+    except (
+        *(TemplateError, TypeError, ValueError, ArithmeticError, LookupError),
+        *(AttributeError, OSError),
+    ) as error:
         raise ConfigurationError(
             f"The alert template {channel}.jinja of {folder or 'Ragline'} is broken: "
             f"{type(error).__name__}: {error}.",

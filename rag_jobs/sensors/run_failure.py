@@ -8,7 +8,6 @@ from dagster import DagsterEventType, DagsterRun, DagsterRunStatus, RunsFilter
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import Settings
 from rag_assets.releases.registry import Registry, Release
-
 from rag_jobs.alerts import Alert, rejected_release, run_link, send_alert
 
 PARTITION_TAG = "dagster/partition"
@@ -23,21 +22,26 @@ def run_failure_sensor(settings: Settings) -> dg.SensorDefinition:
 
     @dg.run_failure_sensor(
         name="run_failure",
-        minimum_interval_seconds=max(settings.orchestration.sensor_seconds, 5),
+        minimum_interval_seconds=settings.orchestration.sensor_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Sends an alert when a run has failed and is not started again by itself.",
+        # runs of the command line belong to no code location
+        monitor_all_code_locations=True,
     )
-    def sensor(
-        context: dg.RunFailureSensorContext, platform: dg.ResourceParam[Platform]
-    ) -> dg.SkipReason:
-        run = context.instance.get_run_by_id(context.dagster_run.run_id) or context.dagster_run
-        if run.tags.get(WILL_RETRY_TAG) == "true":
-            return dg.SkipReason(f"run {run.run_id} is started again: no alert yet")
-        deliveries = send_alert(platform, alert_of(platform, context.instance, run))
-        told = ", ".join(f"{item.channel} {item.status}" for item in deliveries)
-        return dg.SkipReason(f"run {run.run_id} failed: {told or 'no channel is configured'}")
+    def sensor(context: dg.RunFailureSensorContext, platform: dg.ResourceParam[Platform]) -> None:
+        # a value would end the tick, and the next failure would wait for the next one
+        context.log.info(tell_of(platform, context.instance, context.dagster_run))
 
     return sensor
+
+
+def tell_of(platform: Platform, instance: dg.DagsterInstance, run: DagsterRun) -> str:
+    """Send the alert of a failed run, unless it is started again; what was done, for the log."""
+    if run.tags.get(WILL_RETRY_TAG) == "true":
+        return f"run {run.run_id} is started again: no alert yet"
+    deliveries = send_alert(platform, alert_of(platform, instance, run))
+    told = ", ".join(f"{item.channel} {item.status}" for item in deliveries)
+    return f"run {run.run_id} failed: {told or 'no channel is configured'}"
 
 
 def alert_of(platform: Platform, instance: dg.DagsterInstance, run: DagsterRun) -> Alert:
