@@ -26,6 +26,7 @@ from rag_app.commands import (
     plan,
     query,
     questions,
+    questions_feedback,
     releases,
     serve,
     status,
@@ -53,6 +54,9 @@ app.command("verify")(verify.verify)
 app.command("forget")(forget.forget)
 app.command("maintain")(maintain.maintain)
 app.add_typer(questions.questions_app, name="questions")
+questions.questions_app.command("candidates")(questions_feedback.candidates)
+questions.questions_app.command("accept")(questions_feedback.accept)
+questions.questions_app.command("reject")(questions_feedback.reject)
 app.add_typer(releases.app, name="releases")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(keys.app, name="keys")

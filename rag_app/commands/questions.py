@@ -36,7 +36,7 @@ def list_questions(
         print_json({"version": version, "questions": shown.to_dicts()})
         return
     rows = [
-        (name, question_id, _short(question), origin, "yes" if gate else "no", state, note)
+        (name, question_id, shortened(question), origin, "yes" if gate else "no", state, note)
         for name, question_id, question, origin, gate, state, note in shown.select(
             "dataset", "question_id", "question", "origin", "gate", "evidence", "evidence_note"
         ).rows()
@@ -84,10 +84,10 @@ def add_question(
         raise ConfigurationError(
             f"There is no answer '{answer}' in the query log.", "Take the id from 'ragline ask'."
         )
-    evidence = _evidence(relevant, quote or [])
-    _check_evidence(platform, evidence)
+    evidence = evidence_of(relevant, quote or [])
+    check_evidence(platform, evidence)
     line = question_from_answer(record, Correction(evidence, by=getpass.getuser(), comment=comment))
-    path = _set_path(set_path)
+    path = set_path_of(set_path)
     append_questions(platform, path, [line])
     if as_json:
         print_json({"set": str(path), "question": line})
@@ -174,7 +174,8 @@ def _asked_documents(path: Path) -> set[str]:
     return {(value.get("provenance") or {}).get("document_id", "") for value in lines}
 
 
-def _evidence(relevant: list[str], quotes: list[str]) -> list[Any]:
+def evidence_of(relevant: list[str], quotes: list[str]) -> list[Any]:
+    """What the options --relevant and --quote say."""
     from evals.golden_questions.feedback import Evidence
     from rag_assets.platform.errors import ConfigurationError
 
@@ -188,7 +189,7 @@ def _evidence(relevant: list[str], quotes: list[str]) -> list[Any]:
     return [Evidence(document, said) for document, said in zip(relevant, quotes, strict=True)]
 
 
-def _check_evidence(platform: "Platform", evidence: list[Any]) -> None:
+def check_evidence(platform: "Platform", evidence: list[Any]) -> None:
     """Refuse what the documents do not say: it would be flagged from its first day."""
     from evals.golden_questions.documents import CurrentDocuments, known_documents
     from evals.golden_questions.evidence import judge
@@ -202,13 +203,15 @@ def _check_evidence(platform: "Platform", evidence: list[Any]) -> None:
         raise QuestionSetError(f"{note[:1].upper()}{note[1:]}.", "See 'ragline search'.")
 
 
-def _set_path(given: str) -> Path:
+def set_path_of(given: str) -> Path:
+    """The question set that is meant."""
     from evals.golden_questions.sets import DEFAULT_FILE
     from rag_assets.platform.settings import config_path
 
     return Path(given).expanduser().absolute() if given else config_path().parent / DEFAULT_FILE
 
 
-def _short(text: str) -> str:
+def shortened(text: str) -> str:
+    """A text on one line of a terminal."""
     text = " ".join(text.split())
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
