@@ -12,7 +12,9 @@ from rag_assets.platform.platform import Platform
 from rag_assets.releases.history import History
 from rag_assets.releases.registry import Registry, Release
 
-from .pending import STAGES, Pending, ShardPending, find_pending, release_due
+from .pending import Pending, ShardPending, find_pending
+from .release_due import release_due
+from .retired import drop_shard
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, ExecuteInProcessResult
@@ -105,7 +107,7 @@ def ingest(
             [shard for shard in pending.shards if not shard.unavailable] if full else pending.work
         )
         summary.seconds["find_pending"] = time.perf_counter() - started
-        if shards or pending.release_due:
+        if shards or pending.emptied or pending.release_due:
             _run(platform, pending, shards, full, summary)
         elif pending.release_reason:
             _describe_verdict(platform, pending.release_reason, summary)
@@ -142,8 +144,9 @@ def _run(
         result = _execute(platform, instance, "ingest", shard.partition, full)
         _collect(result, summary, shard.partition)
         if result.success and shard.retired:
-            for stage in STAGES:
-                platform.tables.drop(stage, shard.partition)
+            drop_shard(platform, shard.partition)
+    for shard in pending.emptied:
+        drop_shard(platform, shard.partition)
     sync_partitions(instance, SOURCE_SHARDS, configured)
     due, reason = release_due(platform)
     # where nothing speaks against it the release looks for itself: its version may have been lost

@@ -12,25 +12,26 @@ from rag_assets.embeddings.transform import embeddings_fingerprint
 from rag_assets.encoders import Encoder, make_encoder
 from rag_assets.erasure.requests import ErasureRequests
 from rag_assets.platform.errors import ConfigurationError, SourceChanged, SourceUnavailable
+from rag_assets.platform.fingerprint import fingerprint
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.tables import Stamp
-from rag_assets.raw_documents.changes import pending_changes
+from rag_assets.raw_documents.changes import Changes, scan_changes
 from rag_assets.raw_documents.schema import RAW_DOCUMENTS
-from rag_assets.raw_documents.sources import open_partition, parse_partition, partition_keys
-from rag_assets.raw_documents.stage import manifest_fingerprint
-from rag_assets.releases.candidate import (
-    expected_partitions,
-    judging_fingerprint,
-    present_table,
+from rag_assets.raw_documents.settling import SettleRule
+from rag_assets.raw_documents.sources import (
+    Partitions,
+    SourcePartition,
+    parse_partition,
+    partition_keys,
 )
-from rag_assets.releases.history import History
-from rag_assets.releases.operations import ACCEPTABLE
+from rag_assets.raw_documents.stage import manifest_fingerprint
 from rag_assets.releases.registry import Registry, Release
 from rag_assets.vector_index.configuration import index_fingerprints, index_table_name
 from rag_assets.vector_index.stage import UPSTREAM, upstream_digest
 
+from .release_due import release_due
+
 STAGES = (*UPSTREAM, "vector_index")
-MAX_VERSION = 2**64 - 1
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class ShardPending:
         reasons: why, for people.
         unavailable: the message when the source cannot be listed; then nothing else is known.
         retired: the configuration no longer has this shard; it is emptied and then dropped.
+        emptied: it is retired, and nothing of it is left but its empty tables.
+        settling: documents that are still being written, and are not looked at yet.
+        built: its tables agree with each other and with the configuration, so that it can be
+            released as it is; only its source may have moved on.
+        digest: of what it should become: the listing and the configuration.
     """
 
     partition: str
@@ -55,6 +61,10 @@ class ShardPending:
     reasons: tuple[str, ...] = ()
     unavailable: str = ""
     retired: bool = False
+    emptied: bool = False
+    settling: int = 0
+    built: bool = False
+    digest: str = ""
 
     @property
     def source(self) -> str:
@@ -81,7 +91,12 @@ class Pending:
     @property
     def nothing(self) -> bool:
         """Whether there is nothing at all to do."""
-        return not self.work and not self.release_due
+        return not self.work and not self.emptied and not self.release_due
+
+    @property
+    def emptied(self) -> list[ShardPending]:
+        """Shards of which only empty tables are left, to be dropped."""
+        return [shard for shard in self.shards if shard.emptied]
 
     @property
     def unavailable(self) -> list[ShardPending]:
@@ -89,12 +104,15 @@ class Pending:
         return [shard for shard in self.shards if shard.unavailable]
 
 
-def find_pending(platform: Platform, source: str | None = None) -> Pending:
+def find_pending(
+    platform: Platform, source: str | None = None, *, settle_seconds: float = 0.0
+) -> Pending:
     """Compare sources, tables and the live release.
 
     Args:
         platform: the deployment.
         source: only this source.
+        settle_seconds: files that have been left alone for less are still being written.
 
     Raises:
         ConfigurationError: there is no such source, or none at all.
@@ -121,9 +139,10 @@ def find_pending(platform: Platform, source: str | None = None) -> Pending:
         if source is None or parse_partition(name)[0] == source
     ]
     stamps = {name: _stamps(platform, name) for name in chosen}
-    forbidden = ErasureRequests(platform.database).forbidden()
+    partitions = Partitions(settings, ErasureRequests(platform.database).forbidden())
+    settle = SettleRule(settle_seconds)
     shards = tuple(
-        _shard(platform, name, stamps[name], fingerprints, encoder, name in retired, forbidden)
+        _shard(platform, partitions.open(name), stamps[name], fingerprints, encoder, settle)
         for name in chosen
     )
     live = Registry(platform.database).live()
@@ -137,45 +156,68 @@ def _stamps(platform: Platform, partition: str) -> dict[str, Stamp | None]:
 
 def _shard(
     platform: Platform,
-    partition: str,
+    partition: SourcePartition,
     stamps: dict[str, Stamp | None],
     fingerprints: dict[str, str],
     encoder: Encoder,
-    retired: bool,
-    forbidden: frozenset[str],
+    settle: SettleRule,
 ) -> ShardPending:
-    previous = platform.tables.read("raw_documents", partition, RAW_DOCUMENTS)
-    try:
-        counts = pending_changes(
-            previous,
-            open_partition(platform.settings, partition, forbidden),
-            max_bytes=int(platform.settings.parsing.max_file_mb * 1_000_000),
-        )
-    except (SourceUnavailable, SourceChanged) as error:
-        return ShardPending(partition, unavailable=str(error), retired=retired)
-    reasons = [f"{counts[kind]} {kind}" for kind in ("added", "changed", "deleted") if counts[kind]]
+    name, retired = partition.key, partition.retired
     expected = {
-        "raw_documents": manifest_fingerprint(platform.settings, partition),
+        "raw_documents": manifest_fingerprint(platform.settings, name),
         "parsed_documents": fingerprints["parser"],
         "chunks": fingerprints["chunker"],
         "embeddings": embeddings_fingerprint(encoder),
         "vector_index": index_table_name(fingerprints),
     }
-    first = 0 if reasons else _first_stale(stamps, expected, reasons)
+    stale: list[str] = []
+    first = _first_stale(stamps, expected, stale)
     if first == len(STAGES) and not _table_exists(platform, expected["vector_index"]):
-        first, reasons = len(STAGES) - 1, ["the index table is missing"]
+        first, stale = len(STAGES) - 1, ["the index table is missing"]
+    built = first == len(STAGES)
+    try:
+        found = _changes(platform, partition, settle)
+    except (SourceUnavailable, SourceChanged) as error:
+        return ShardPending(name, unavailable=str(error), retired=retired, built=built)
+    counts = {kind: len(getattr(found, kind)) for kind in ("added", "changed", "deleted")}
+    reasons = [f"{count} {kind}" for kind, count in counts.items() if count]
+    emptied = retired and built and not reasons
+    reasons += [] if reasons else stale
     if retired:
         reasons.append("no longer configured")
     return ShardPending(
-        partition=partition,
-        listed=counts["listed"],
+        partition=name,
+        listed=found.listed,
         added=counts["added"],
         changed=counts["changed"],
         deleted=counts["deleted"],
-        stages=STAGES if retired else STAGES[first:],
+        stages=STAGES if any(counts.values()) or (retired and not emptied) else STAGES[first:],
         reasons=tuple(reasons),
         retired=retired,
+        emptied=emptied,
+        settling=len(found.settling),
+        built=built,
+        digest=fingerprint([found.digest, expected, _retries(stamps)]),
     )
+
+
+def _changes(platform: Platform, partition: SourcePartition, settle: SettleRule) -> Changes:
+    return scan_changes(
+        platform.tables.read("raw_documents", partition.key, RAW_DOCUMENTS),
+        partition,
+        max_bytes=int(platform.settings.parsing.max_file_mb * 1_000_000),
+        settle=settle,
+    )
+
+
+def _retries(stamps: dict[str, Stamp | None]) -> list[str]:
+    """The times of further attempts that are due: another attempt is another thing to do."""
+    times = [stamp.facts.get("next_retry_at") for stamp in stamps.values() if stamp]
+    return [time for time in times if time and _is_due(time)]
+
+
+def _is_due(time: str) -> bool:
+    return datetime.fromisoformat(time) <= datetime.now(UTC)
 
 
 def _first_stale(
@@ -194,7 +236,7 @@ def _first_stale(
             reasons.append(f"{stage} is behind {STAGES[position - 1]}")
             return position
         retry = stamp.facts.get("next_retry_at")
-        if retry and datetime.fromisoformat(retry) <= datetime.now(UTC):
+        if retry and _is_due(retry):
             reasons.append("quarantined documents are due for another attempt")
             return position
     return len(STAGES)
@@ -215,50 +257,3 @@ def _table_exists(platform: Platform, name: str) -> bool:
     if not platform.lancedb_is_local:
         return True
     return (Path(platform.lancedb_uri) / f"{name}.lance").is_dir()
-
-
-def _version_exists(platform: Platform, release: Release) -> bool:
-    """Whether a release's version is still there, without opening it: Lance is slow to import."""
-    if not platform.lancedb_is_local:
-        return True
-    folder = Path(platform.lancedb_uri) / f"{release.table_name}.lance" / "_versions"
-    # Lance names manifests so that the newest comes first in a listing; older ones by their number
-    names = f"{MAX_VERSION - release.lance_version:020}", str(release.lance_version)
-    return any((folder / f"{name}.manifest").is_file() for name in names)
-
-
-def release_due(platform: Platform, table: str = "") -> tuple[bool, str]:
-    """Whether a candidate is to be made and judged, and why; or why not.
-
-    Args:
-        platform: the deployment.
-        table: of the present configuration, where it is known already.
-    """
-    partitions, live = expected_partitions(platform), Registry(platform.database).live()
-    table = table or present_table(platform)
-    if live is not None and (live.table_name, live.partitions) == (table, partitions):
-        if _version_exists(platform, live):
-            return False, ""
-        return True, f"the version of the index that is release {live.id} is gone"
-    hold = History(platform.database).hold()
-    registry = Registry(platform.database)
-    if hold is not None:
-        for release in registry.all():
-            same = (release.table_name, release.partitions) == (table, partitions)
-            if same and release.readable and (release.judged_with or release.promoted_at):
-                why = f"promotions are held back: {hold.reason}"
-                return False, f"the present index is release {release.id}; {why}"
-    # only where there is something to judge: a tick that finds nothing must be quick
-    from evals.gates.gates import evaluation_gates
-
-    judged_with = judging_fingerprint(platform, live, evaluation_gates(platform.settings))
-    judged = registry.judged(table, partitions, judged_with)
-    # a verdict on quality stays what it is; what was damaged may have been mended since
-    rejected = judged is not None and judged.status == "rejected"
-    if judged is not None and rejected and set(judged.failed_gates) <= set(ACCEPTABLE):
-        return False, f"the present index was rejected as release {judged.id}: {judged.reason}"
-    if live is None:
-        return True, "there is no release yet"
-    if live.table_name != table:
-        return True, "the configuration has changed"
-    return True, "the index has changed since the live release"
