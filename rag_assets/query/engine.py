@@ -22,8 +22,10 @@ from .rerankers.base import Reranker
 from .rerankers.registry import OF_THE_ENCODER, make_reranker
 from .retrieval.documents import DocumentHit, best_passages
 from .retrieval.expansion import expand
-from .retrieval.retrieve import Expansion, Retrieval, Retriever, effective
+from .retrieval.retrieve import Encode, Expansion, Retrieval, Retriever, effective
 from .retrieval.snapshot import Snapshot, Snapshots
+from .retrieval.whole_document import read_document
+from .spans import traced_answer
 
 if TYPE_CHECKING:
     from .lineage import Lineage
@@ -66,6 +68,18 @@ class QueryEngine:
     def encoder(self) -> Encoder:
         """The encoder of the current release, which may not be the one that is configured now."""
         return self._snapshots.current().encoder
+
+    def snapshot(self) -> Snapshot:
+        """The release that a question would be asked of now.
+
+        Raises:
+            NoRelease, IndexUnavailable, ConfigurationError: as ``retrieve``.
+        """
+        return self._snapshots.current()
+
+    def remember_vectors(self, encode: Encode | None) -> None:
+        """Let something else encode questions, e.g. a cache that stands before the encoder."""
+        self._retriever.remember = encode
 
     def warm_up(self) -> None:
         """Load the encoder while the index is being opened: both take a part of a second."""
@@ -173,9 +187,9 @@ class QueryEngine:
         takes over. Closing the iterator stops the answerer.
         """
         self._answering.order(answerer)  # a wrong name is said before anything is searched
-        yield from self._answer(
-            question, caller, limit, filter=filter, task=task, answerer=answerer
-        )
+
+        events = self._answer(question, caller, limit, filter=filter, task=task, answerer=answerer)
+        yield from traced_answer(question, events)
 
     def ask_and_read(
         self, question: str, caller: Caller, *, answerer: str = ""
@@ -192,6 +206,19 @@ class QueryEngine:
     def evidence_of(self, retrieval: Retrieval) -> dict[str, float]:
         """The features from which the release's model judges whether it can answer."""
         return self._answering.evidence(retrieval)
+
+    def read_document(self, document_id: str, caller: Caller) -> tuple[list[Hit], dict[str, Any]]:
+        """The passages of one document in reading order, as far as the caller may read it.
+
+        Args:
+            document_id: of a document.
+            caller: whose rights decide; without them there is no passage, as for an unknown document.
+
+        Returns:
+            the passages, with score 0, and the release that they were read from.
+        """
+        found, snapshot = read_document(self._snapshots, document_id, caller)
+        return found, self.release_info(snapshot)
 
     def lineage(self, answer_id: str, caller: Caller) -> "Lineage":
         """Where an answer comes from: passages, document versions, runs, configuration, release."""

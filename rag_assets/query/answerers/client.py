@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 from rag_assets.encoders.tokenizer import without_lone_surrogates
 from rag_assets.platform.errors import ConfigurationError
 from rag_assets.platform.settings import LLMSettings
+from rag_assets.platform.telemetry import Step, trace_headers, traced
 
 from .breaker import CallBreaker
+from .completion import Completion, Message
 from .deadline import Deadline, DeadlinePassed, bound_response
 from .failures import AttemptFailed, Server, explain, make_error
+from .spans import asked, chat_attributes, completed
 
 if TYPE_CHECKING:
     import openai
@@ -23,25 +26,6 @@ CONNECT_SECONDS = 10.0
 FIRST_WAIT = 0.5  # seconds of back-off after the first failure, at most; it doubles
 LONGEST_WAIT = 10.0
 DEFAULT_CONTEXT_WINDOW = 4096
-
-Message = dict[str, str]
-
-
-@dataclass(frozen=True)
-class Completion:
-    """What a model wrote.
-
-    Attributes:
-        prompt_tokens, completion_tokens: as the server counted them; 0 when it does not say.
-        model: the model that the server names.
-        finish_reason: ``stop``, or ``length`` when the text was cut at the token limit.
-    """
-
-    text: str
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    model: str = ""
-    finish_reason: str = "stop"
 
 
 @dataclass
@@ -161,14 +145,32 @@ class LLMClient:
             if not self._name_among(models):
                 models = self._list_models(deadline)
             body = self._body(self._choose_model(models), messages, max_tokens, schema)
-            try:
-                yield from self._read(body, deadline)
-            except AttemptFailed as failure:
-                if failure.error.kind in ("unknown_model", "prompt_too_long"):
-                    self._models = None  # the server may have another model by now
-                raise failure.error from failure
+            yield from traced(
+                f"chat {body['model']}",
+                lambda step: self._told(step, body, deadline),
+                chat_attributes(body, self._server.url),
+                calls=True,
+            )
 
-    def _read(self, body: dict[str, Any], deadline: Deadline) -> Iterator[str | Completion]:
+    def _told(
+        self, step: Step, body: dict[str, Any], deadline: Deadline
+    ) -> Generator[str | Completion, None, None]:
+        """Read a completion; the step is told of it."""
+        asked(step, body)
+        try:
+            with closing(self._read(body, deadline)) as pieces:
+                for piece in pieces:
+                    if isinstance(piece, Completion):
+                        completed(step, piece)
+                    yield piece
+        except AttemptFailed as failure:
+            if failure.error.kind in ("unknown_model", "prompt_too_long"):
+                self._models = None  # the server may have another model by now
+            raise failure.error from failure
+
+    def _read(
+        self, body: dict[str, Any], deadline: Deadline
+    ) -> Generator[str | Completion, None, None]:
         """Read a completion; until its first token further attempts are made."""
         first, rest, state = self._retrying(deadline, self._first_token, body, deadline)
         texts = []
@@ -344,7 +346,8 @@ class LLMClient:
         import openai
 
         names = ["OpenAI-Organization", "OpenAI-Project"]
-        return {name: openai.Omit() for name in names + ["Authorization"] * (not self._key)}
+        omitted = {name: openai.Omit() for name in names + ["Authorization"] * (not self._key)}
+        return {**omitted, **trace_headers()}
 
 
 def _note(chunk: Any, state: _State) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from rag_assets.encoders import Encoder
 from rag_assets.platform.errors import IndexUnavailable, InvalidQuestion, RaglineError
 from rag_assets.platform.settings import QuerySettings
+from rag_assets.platform.telemetry import step
 from rag_assets.query.access import Caller, acl_condition
 from rag_assets.query.answer import Hit
 from rag_assets.query.degradation import Degradations
@@ -29,6 +30,8 @@ logger = logging.getLogger(__name__)
 # forms of the question besides the question itself: (texts for full text and vectors, passages
 # for vectors only)
 Expansion = tuple[list[str], list[str]]
+# gives the vectors of some texts by an encoder, as ``Encoder.encode`` does
+Encode = Callable[[Encoder, Sequence[str]], np.ndarray]
 ENCODED_AT_ONCE = 64
 # searches that run at the same time in one process wait for each other beyond this many
 SEARCH_THREADS = 16
@@ -87,6 +90,9 @@ class Retriever:
         make_reranker: gives a reranker by its name and the release's encoder.
         expand: other forms of a question, or None where the question is searched as it is.
         degradations: counts what failed.
+
+    Attributes:
+        remember: encodes instead of the encoder itself, where vectors of questions are kept.
     """
 
     def __init__(
@@ -103,15 +109,27 @@ class Retriever:
         self._expand = expand
         self._degradations = degradations
         self._executor = ThreadPoolExecutor(SEARCH_THREADS, thread_name_prefix="search")
+        self.remember: Encode | None = None
 
     def retrieve(self, question: str, caller: Caller, limit: int, *, filter: str = "") -> Retrieval:
         """Search for one question; see ``QueryEngine.retrieve``."""
         question, parsed = self._checked(question), parse_filter(filter) if filter else None
         started = time.perf_counter()
         degraded: list[str] = []
-        expansion = self._expanded(question, degraded)
-        retrieval = self._reading(partial(self._search, question, expansion, caller, limit, parsed))
-        retrieval.degraded[:0] = degraded
+        with step("retrieve", {"gen_ai.operation.name": "retrieval"}) as told:
+            expansion = self._expanded(question, degraded)
+            retrieval = self._reading(
+                partial(self._search, question, expansion, caller, limit, parsed)
+            )
+            retrieval.degraded[:0] = degraded
+            told.set(
+                {
+                    "ragline.release_id": retrieval.snapshot.release.id,
+                    "ragline.hits": len(retrieval.hits),
+                    "ragline.candidates": len(retrieval.candidates.document_id),
+                    "ragline.degraded": ",".join(retrieval.degraded),
+                }
+            )
         retrieval.timings_ms["retrieve"] = _milliseconds(started)
         return retrieval
 
@@ -151,7 +169,8 @@ class Retriever:
         if self._expand is None:
             return [], []
         try:
-            return self._expand(question)
+            with step("expand question"):
+                return self._expand(question)
         except RaglineError as error:
             logger.warning("The question was searched as it is: %s", error)
             degraded.append(self._degradations.add("expansion_failed"))
@@ -190,11 +209,15 @@ class Retriever:
         """Encode a question and its other forms as the snapshot's chunks were, and search."""
         texts, passages = expansion
         started = time.perf_counter()
-        vectors = snapshot.encoder.encode([question, *texts, *passages])
+        vectors = self._encoded(snapshot.encoder, [question, *texts, *passages])
         encoded = _milliseconds(started)
         retrieval = self._search_in(snapshot, [question, *texts], vectors, caller, limit, parsed)
         retrieval.timings_ms["encode"] = encoded
         return retrieval
+
+    def _encoded(self, encoder: Encoder, texts: Sequence[str]) -> np.ndarray:
+        with step("encode question", {"gen_ai.operation.name": "embeddings"}):
+            return self.remember(encoder, texts) if self.remember else encoder.encode(texts)
 
     def _search_encoded(
         self,
@@ -255,7 +278,8 @@ class Retriever:
             return hits
         try:
             reranker = self._make_reranker(parameters.reranker, snapshot.encoder)
-            scores = reranker.score(question, [reranked_text(hit) for hit in hits])
+            with step("rerank", {"ragline.reranker": parameters.reranker}):
+                scores = reranker.score(question, [reranked_text(hit) for hit in hits])
         except RaglineError as error:
             logger.warning("The reranker was left out: %s", error)
             degraded.append(self._degradations.add("reranker_failed"))

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from rag_assets.platform.telemetry import Attribute, carried, step
 from rag_assets.query.answer import Hit
-from rag_assets.vector_index.reader import IndexReader
+from rag_assets.vector_index.reader import IndexReader, Leg
 
 from .candidates import Candidates, union
 from .fusion import best_first, fuse
@@ -70,10 +71,17 @@ def search(
     """
     started = time.perf_counter()
     reader, depth = snapshot.reader, query.candidates
-    pending = [
-        executor.submit(reader.full_text, text, depth, query.condition) for text in query.texts
-    ]
-    dense = [reader.dense(vector, depth, query.condition) for vector in query.vectors]
+
+    def full_text_leg(text: str) -> Leg:
+        with step("search full text", _leg(snapshot, "full_text_search")):
+            return reader.full_text(text, depth, query.condition)
+
+    def dense_leg(vector: np.ndarray) -> Leg:
+        with step("search vectors", _leg(snapshot, "vector_search")):
+            return reader.dense(vector, depth, query.condition)
+
+    pending = [executor.submit(carried(full_text_leg), text) for text in query.texts]
+    dense = [dense_leg(vector) for vector in query.vectors]
     full_text = [leg.result() for leg in pending]
     searched = time.perf_counter()
     candidates = union(dense, full_text)
@@ -84,6 +92,14 @@ def search(
         "fusion": round((time.perf_counter() - searched) * 1000, 3),
     }
     return Found(snapshot, candidates, scores, order, timings)
+
+
+def _leg(snapshot: Snapshot, operation: str) -> dict[str, Attribute]:
+    return {
+        "db.system.name": "lancedb",
+        "db.operation.name": operation,
+        "db.collection.name": snapshot.release.table_name,
+    }
 
 
 def read_hits(
