@@ -24,6 +24,7 @@ from rag_app.commands import (
     lineage,
     maintain,
     plan,
+    prepare,
     query,
     questions,
     questions_feedback,
@@ -65,6 +66,10 @@ app.command("config")(config.config)
 app.command("serve")(serve.serve)
 app.command("ui")(ui.ui)
 app.command("up")(up.up)
+app.command("prepare")(prepare.prepare)
+app.command("exec", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(
+    prepare.execute
+)
 
 
 def main(arguments: list[str] | None = None) -> Any:

@@ -66,6 +66,43 @@ def ensure_exported(model: ModelFolder, source: str, state_path: Path, fingerpri
     return folder
 
 
+def adopt_exported(source: Path, state_path: Path) -> list[str]:
+    """Copy models that were exported elsewhere, e.g. when an image was made, into the state folder.
+
+    Args:
+        source: a folder like ``<state>/models``.
+        state_path: the local state folder.
+
+    Returns:
+        The fingerprints of the models that were copied; those that are there already stay.
+
+    Raises:
+        EncoderError: there is no such folder.
+        StorageFull, StorageError: the state folder cannot be written.
+    """
+    if not source.is_dir():
+        raise EncoderError(f"There is no folder {source}.", "Name a folder of exported models.")
+    adopted = []
+    for model in sorted(source.iterdir()):
+        folder = exported_folder(state_path, model.name)
+        if read_agreement(model) is None or read_agreement(folder) is not None:
+            continue
+        aside = folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:8]}{TEMPORARY_SUFFIX}")
+        name, doing = f"model-{model.name[:16]}", f"copying the model {model.name}"
+        with (
+            exclusive(state_path / "locks", name, doing=doing, timeout=LOCK_SECONDS),
+            storage_errors(str(folder)),
+        ):
+            try:
+                shutil.copytree(model, aside)
+                shutil.rmtree(folder, ignore_errors=True)
+                aside.replace(folder)
+            finally:
+                shutil.rmtree(aside, ignore_errors=True)
+        adopted.append(model.name)
+    return adopted
+
+
 def _export_aside(model: ModelFolder, source: str, folder: Path) -> None:
     """Export into a folder beside the final one and rename it: never a half-written model."""
     aside = folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:8]}{TEMPORARY_SUFFIX}")
