@@ -16,12 +16,13 @@ _DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?",
 
 
 def safe_name(name: str) -> str:
-    """A file name in normal form (NFC).
+    """A file name in normal form (NFC), with blanks for other spaces.
 
     Raises:
         UploadRefused: it is no plain name of a file.
     """
-    name = unicodedata.normalize("NFC", name)
+    blanks = (" " if unicodedata.category(letter) == "Zs" else letter for letter in name)
+    name = unicodedata.normalize("NFC", "".join(blanks))
     problem = _problem(name)
     if problem:
         raise UploadRefused(f"The file name {problem}.", "Rename the file and send it again.")
