@@ -8,6 +8,7 @@ so that run monitoring can fail the run and run retries can start it again.
 import json
 import os
 import socket
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,18 +16,29 @@ from dagster import DagsterRun
 from dagster._core.errors import DagsterUserCodeUnreachableError
 from dagster._core.events import DagsterEventType
 from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, WorkerStatus
+from dagster._core.remote_origin import GrpcServerCodeLocationOrigin
 from dagster._core.storage.tags import GRPC_INFO_TAG
+from dagster._serdes.config_class import ConfigurableClassData
 
 from .runs import PROCESS_TAG
 
 if TYPE_CHECKING:
     from dagster._grpc.client import DagsterGrpcClient
 
+# Dagster retries a run only once: while no code server answers, a run that was failed then would
+# never be tried again. So it is failed when the server is back, or when that takes too long.
+BACK_SECONDS = 900.0
+# a server that Dagster starts itself is replaced by one at another address
+REPLACED_SECONDS = 20.0
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class WatchedRunLauncher(DefaultRunLauncher):
     """Gives runs to code servers, and tells whether they are still at work."""
+
+    def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:
+        super().__init__(inst_data)
+        self._gone_since: dict[str, float] = {}
 
     @property
     def supports_check_run_worker_health(self) -> bool:
@@ -51,6 +63,7 @@ class WatchedRunLauncher(DefaultRunLauncher):
             if not _is_gone(error):
                 return CheckRunHealthResult(WorkerStatus.RUNNING, f"no answer: {error}")
             return self._health_without_server(run)
+        self._gone_since.pop(run.run_id, None)
         if run.run_id in known:
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         return CheckRunHealthResult(
@@ -64,6 +77,10 @@ class WatchedRunLauncher(DefaultRunLauncher):
             return CheckRunHealthResult(
                 WorkerStatus.RUNNING, f"its code server is gone, its process {process} is at work"
             )
+        now = time.monotonic()
+        gone = now - self._gone_since.setdefault(run.run_id, now)
+        if gone < (BACK_SECONDS if _stays_at_its_address(run) else REPLACED_SECONDS):
+            return CheckRunHealthResult(WorkerStatus.RUNNING, "its code server does not answer")
         return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "its code server is gone")
 
     def _process_of(self, run: DagsterRun) -> int | None:
@@ -85,6 +102,14 @@ def _runs_of(client: "DagsterGrpcClient") -> list[str]:
     from dagster._serdes import deserialize_value
 
     return list(deserialize_value(client.get_current_runs(), GetCurrentRunsResult).current_runs)
+
+
+def _stays_at_its_address(run: DagsterRun) -> bool:
+    """Whether its code server is one that somebody else starts, and starts again."""
+    job = run.remote_job_origin
+    return job is not None and isinstance(
+        job.repository_origin.code_location_origin, GrpcServerCodeLocationOrigin
+    )
 
 
 def _is_gone(error: BaseException) -> bool:
