@@ -30,7 +30,7 @@ from rag_assets.verification.checks import verified_check
 
 from .forgetting.deletions import deletions_check
 from .instance.executors import make_executor
-from .jobs import costs_job, evaluate_answers_job, ingest_job, live_job, promote_job, verify_job
+from .jobs import costs_job, evaluate_answers_job, live_job, verify_job
 from .maintain import maintenance_job
 from .release_changes import release_changes
 from .release_jobs import RELEASE_JOBS
@@ -75,9 +75,8 @@ def build_definitions(platform: Platform) -> dg.Definitions:
             verified_check(settings),
             deletions_check(settings),
         ],
+        # ingest, promote and refresh come with the sensor that starts them
         jobs=[
-            ingest_job,
-            promote_job(settings),
             evaluate_answers_job,
             live_job,
             costs_job,

@@ -13,9 +13,14 @@ RELEASE_CHECKS = dg.AssetSelection.checks(
     *(dg.AssetCheckKey(dg.AssetKey("release"), name) for name in ("verified", "deletions_in_time"))
 )
 INGEST_ASSETS = ("raw_documents", "parsed_documents", "chunks", "embeddings", "vector_index")
+INGEST_JOB = "ingest"
+# not "release": a job and an asset cannot have the same name
+PROMOTE_JOB = "promote"
+REFRESH_JOB = "refresh"
+RELEASING_JOBS = (PROMOTE_JOB, REFRESH_JOB)
 
 ingest_job = dg.define_asset_job(
-    "ingest",
+    INGEST_JOB,
     selection=dg.AssetSelection.assets(*INGEST_ASSETS),
     description="Bring one shard's documents into the index, stage by stage.",
     # no executor of its own: it goes by the setting orchestration.executor
@@ -28,17 +33,32 @@ def promote_job(settings: Settings) -> Any:
     Args:
         settings: with ``gates.answers`` questions are answered before every promotion too.
     """
-    answers = ("answer_evaluation",) if settings.gates.answers else ()
     return dg.define_asset_job(
-        # not "release": a job and an asset cannot have the same name
-        "promote",
-        selection=dg.AssetSelection.assets(
-            "golden_questions", "retrieval_evaluation", "replay", *answers, "release"
-        )
-        - RELEASE_CHECKS,
+        PROMOTE_JOB,
+        selection=dg.AssetSelection.assets(*_promoting(settings)) - RELEASE_CHECKS,
         description="Evaluate the candidate index, judge it by its gates, promote it if they pass.",
         executor_def=small_job_executor,
     )
+
+
+def refresh_job(settings: Settings) -> Any:
+    """The job ``refresh``: both in one process, which is started and loaded only once.
+
+    Args:
+        settings: as ``promote_job``.
+    """
+    assets = dg.AssetSelection.assets(*INGEST_ASSETS, *_promoting(settings))
+    return dg.define_asset_job(
+        REFRESH_JOB,
+        selection=assets - RELEASE_CHECKS,
+        description="Bring one shard's documents into the index, judge it, promote it.",
+        executor_def=small_job_executor,
+    )
+
+
+def _promoting(settings: Settings) -> tuple[str, ...]:
+    answers = ("answer_evaluation",) if settings.gates.answers else ()
+    return ("golden_questions", "retrieval_evaluation", "replay", *answers, "release")
 
 
 evaluate_answers_job = dg.define_asset_job(

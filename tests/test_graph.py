@@ -86,6 +86,7 @@ CHECKS = {key: {"contract"} for key in INGEST} | {
 JOBS = {
     "ingest": set(INGEST),
     "promote": {"golden_questions", "retrieval_evaluation", "replay", "release"},
+    "refresh": {*INGEST, "golden_questions", "retrieval_evaluation", "replay", "release"},
     "evaluate_answers": {"golden_questions", "answer_evaluation", "evaluation_dashboard"},
     "live": {"query_log", "live_faithfulness"},
     "costs": {"query_log", "query_costs", "evaluation_dashboard"},

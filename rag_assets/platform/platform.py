@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .contracts import ContractRunner
+from .errors import AlreadyRunning
 from .settings import Settings, load_settings
 from .storage import LocalStorage, ObjectStorage, is_url, open_storage
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from .tables import Tables
+
+MOMENT_SECONDS = 0.5
 
 
 class Platform:
@@ -29,13 +32,31 @@ class Platform:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self._renew: Callable[[], Settings] = lambda: settings
         self.contracts = ContractRunner()
         self.report: Callable[[Any], None] = lambda report: None
 
     @classmethod
     def load(cls, config: Path | None = None) -> "Platform":
         """Make the platform from the settings of this deployment."""
-        return cls(load_settings(config))
+        platform = cls(load_settings(config))
+        platform._renew = lambda: load_settings(config)
+        return platform
+
+    def renewed(self) -> "Platform":
+        """This platform, or another one when the configuration has been edited since.
+
+        For processes that live long; one made from given settings never changes.
+
+        Raises:
+            ConfigurationError: the configuration as it is now cannot be used.
+        """
+        settings = self._renew()
+        if settings == self.settings:
+            return self
+        platform = Platform(settings)
+        platform._renew = self._renew
+        return platform
 
     @property
     def state_path(self) -> Path:
@@ -88,12 +109,26 @@ class Platform:
     def lock(self, name: str, *, doing: str, timeout: float = 0.0) -> Iterator[None]:
         """Hold a lock against every other writer of this deployment, on any machine.
 
-        The lock lives where the registry lives: beside the SQLite file, or in PostgreSQL as well.
+        It waits for a moment in any case: ``holder`` has a lock for that long. The lock lives where
+        the registry lives: beside the SQLite file, or in PostgreSQL as well.
 
         Raises:
             AlreadyRunning: another process holds it.
             ConfigurationError: state and platform database do not belong together.
         """
+        with self._lock(name, doing, max(timeout, MOMENT_SECONDS)):
+            yield
+
+    def holder(self, name: str) -> str:
+        """Who holds a lock, for people; "" when nobody does."""
+        try:
+            with self._lock(name, "looking whether somebody is", 0.0):
+                return ""
+        except AlreadyRunning as error:
+            return error.message
+
+    @contextmanager
+    def _lock(self, name: str, doing: str, timeout: float) -> Iterator[None]:
         from .locks import exclusive, exclusive_in_database, lock_folder
 
         assert self.deployment_id

@@ -5,10 +5,11 @@ import dagster as dg
 from rag_assets.platform.settings import Settings
 
 from .run_failure import run_failure_sensor
+from .source_changes import source_changes_sensor
 
 __all__ = ["sensors"]
 
 
 def sensors(settings: Settings) -> list[dg.SensorDefinition]:
     """Every sensor of a deployment; all of them run unless somebody stops them."""
-    return [run_failure_sensor(settings)]
+    return [source_changes_sensor(settings), run_failure_sensor(settings)]
