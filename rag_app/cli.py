@@ -23,6 +23,7 @@ from rag_app.commands import (
     keys,
     lineage,
     maintain,
+    mcp,
     plan,
     prepare,
     query,
@@ -64,6 +65,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(audit.app, name="audit")
 app.command("config")(config.config)
 app.command("serve")(serve.serve)
+app.command("mcp")(mcp.mcp)
 app.command("ui")(ui.ui)
 app.command("up")(up.up)
 app.command("prepare")(prepare.prepare)

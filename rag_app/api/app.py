@@ -7,15 +7,20 @@ from importlib.metadata import version
 from threading import Thread
 
 from fastapi import FastAPI
+from starlette.routing import Route
 
 from rag_app import pages
+from rag_app.access import middleware
+from rag_app.mcp_server.http import PATH as MCP_PATH
+from rag_app.mcp_server.http import MCPOverHTTP
 from rag_app.service.services import Services
+from rag_app.telemetry.instrument import instrument
 from rag_assets.platform.errors import RaglineError
 from rag_assets.platform.platform import Platform
 
 from . import openapi, problems
 from .request_ids import RequestIds
-from .routes import ask, feedback, health, search
+from .routes import answers, ask, chat, documents, feedback, health, releases, search
 
 logger = logging.getLogger(__name__)
 
@@ -30,11 +35,13 @@ def create_app(platform: Platform) -> FastAPI:
         platform: the deployment.
     """
     services = Services.of(platform)
+    mcp = MCPOverHTTP(services)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         Thread(target=_warm_up, args=(services,), name="warm-up", daemon=True).start()
-        yield
+        async with mcp.running():
+            yield
         services.close()
 
     app = FastAPI(
@@ -47,9 +54,13 @@ def create_app(platform: Platform) -> FastAPI:
     )
     app.state.services = services
     problems.install(app)
-    for router in (ask.router, search.router, feedback.router, health.router, pages.router):
-        app.include_router(router)
+    for module in (ask, search, answers, documents, releases, feedback, chat, health, pages):
+        app.include_router(module.router)
+    # a plain route: the protocol describes itself, and is no part of the OpenAPI document
+    app.router.routes.append(Route(MCP_PATH, endpoint=mcp))
     openapi.describe(app)
+    instrument(app, services)
+    middleware.install(app, platform.settings, problems.refuse)
     # the last one added is the outermost: everything inside knows the id of its request
     app.add_middleware(RequestIds)
     return app

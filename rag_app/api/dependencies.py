@@ -7,7 +7,10 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from rag_app.access.principal import READ, Principal
+from rag_app.service.admission import Visitor, Wanted, admit
 from rag_app.service.services import Services
+
+from .request_ids import add_headers, request_id_of
 
 __all__ = ["Reader", "RequestId", "Services", "ServicesDep", "principal", "require", "services"]
 
@@ -16,6 +19,7 @@ bearer = HTTPBearer(
     scheme_name="bearer",
     description="An API key ('ragline keys create'), or a JWT of the identity provider.",
 )
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
 
 
 async def services(request: Request) -> Services:
@@ -29,44 +33,38 @@ ServicesDep = Annotated[Services, Depends(services)]
 
 async def request_id(request: Request) -> str:
     """The id of the request."""
-    return str(request.state.request_id)
+    return request_id_of(request.scope)
 
 
 RequestId = Annotated[str, Depends(request_id)]
 
 
-def principal(
-    request: Request,
-    services: ServicesDep,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)] = None,
-) -> Principal:
-    """Who calls.
-
-    Raises:
-        Unauthorized: credentials are missing or do not hold.
-    """
-    found = services.authenticator.principal(request.headers.get("authorization"))
-    request.state.principal = found
-    return found
-
-
-def require(scope: str, cost: int = 1) -> Callable[..., Principal]:
+def require(
+    scope: str, action: str = "", *, cost: int = 1, question: bool = False
+) -> Callable[..., Principal]:
     """A dependency: the caller, if they have a scope and are within their limits.
 
     Args:
         scope: that is needed.
+        action: as the audit log names what is about to be done; default the scope.
         cost: of the request, against the caller's limits; 0 for what is not counted.
+        question: whether it is a question, of which a caller may have so many a day.
     """
 
-    def allowed(
-        services: ServicesDep, caller: Annotated[Principal, Depends(principal)]
-    ) -> Principal:
-        caller.require(scope)
-        if cost:
-            services.limits.check(caller, cost)
-        return caller
+    def allowed(request: Request, services: ServicesDep, _: Credentials = None) -> Principal:
+        visitor = Visitor(
+            authorization=request.headers.get("authorization"),
+            client=request.client.host if request.client else "",
+            request_id=request_id_of(request.scope),
+        )
+        wanted = Wanted(scope, action or scope, request.url.path, question, cost)
+        admitted = admit(services, visitor, wanted)
+        add_headers(request.scope, admitted.headers)
+        request.state.principal = admitted.principal
+        return admitted.principal
 
     return allowed
 
 
+principal = require(READ, cost=0)
 Reader = Annotated[Principal, Depends(require(READ))]

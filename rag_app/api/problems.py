@@ -6,18 +6,25 @@ inside: an error that is nobody's to correct says only that it happened.
 
 import http
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from rag_app.access.errors import Refused
-from rag_app.service.workers import Busy, whole_seconds
-from rag_assets.platform import errors
+from rag_app.service.errors import NotFound
+from rag_app.service.told import INTERNAL_HINT, INTERNAL_WORDS, is_told, status_of, words_of
+from rag_app.service.workers import whole_seconds
 from rag_assets.platform.errors import RaglineError
+
+from .request_ids import request_id_of
+from .streaming import ClientGone
+
+__all__ = ["NotFound", "install", "openai_error", "problem_of", "refuse", "respond"]
 
 logger = logging.getLogger(__name__)
 
@@ -25,39 +32,8 @@ MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:ragline:problem:"
 OPENAI_ROUTES = ("/v1/chat/", "/v1/models")
 RETRY_SECONDS = 5.0
-INTERNAL = "internal-error"
-
-# the most specific class comes first
-STATUS: tuple[tuple[type[RaglineError], int], ...] = (
-    (errors.InvalidQuestion, 422),
-    (errors.NoRelease, 404),
-    (errors.ReleaseConflict, 409),
-    (errors.AlreadyRunning, 409),
-    (errors.StorageFull, 507),
-    (errors.SourceUnavailable, 503),
-    (errors.SourceChanged, 503),
-    (errors.StorageError, 503),
-    (errors.EncoderError, 503),
-    (errors.IndexUnavailable, 503),
-)
-# what a caller may be told in the words of the error itself; others may name paths and addresses
-TOLD = (
-    errors.InvalidQuestion,
-    errors.NoRelease,
-    errors.ReleaseConflict,
-    errors.AlreadyRunning,
-    Refused,
-    Busy,
-)
-OPENAI_TYPES = {
-    401: "authentication_error",
-    403: "permission_error",
-    429: "rate_limit_error",
-}
-
-
-class NotFound(RaglineError):
-    """There is no such thing, or nothing of it for this caller; which of the two is not told."""
+OPENAI_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+CLIENT_GONE = 499  # nobody reads it; it is what access logs show by convention
 
 
 def install(app: FastAPI) -> None:
@@ -65,54 +41,62 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RaglineError, _on_known)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(ClientGone, _on_gone)
     app.add_exception_handler(Exception, _on_unknown)
 
 
 def problem_of(error: Exception, request_id: str) -> dict[str, Any]:
-    """The problem document of an error, for those that come after a response has begun."""
-    if isinstance(error, RaglineError):
-        return _known(error, request_id)[1]
-    logger.error("Request %s failed", request_id, exc_info=error)
-    return _internal(request_id)
+    """The problem document of an error; what is not told is logged."""
+    status = status_of(error)
+    if status == 500:
+        logger.error("Request %s failed", request_id, exc_info=error)
+        return document(
+            "internal-error",
+            "Internal error",
+            500,
+            INTERNAL_WORDS,
+            request_id,
+            hint=INTERNAL_HINT,
+        )
+    name = type(error).__name__
+    if not is_told(error):
+        logger.error("Request %s: %s: %s", request_id, name, error)
+    detail, hint = words_of(error)
+    return document(_kebab(name), _words(name), status, detail, request_id, hint=hint)
 
 
-def status_of(error: RaglineError) -> int:
-    """The HTTP status that says what an error of the platform means."""
-    if isinstance(error, Refused):
-        return error.status
-    if isinstance(error, Busy):
-        return 503
-    if isinstance(error, NotFound):
-        return 404
-    return next((status for kind, status in STATUS if isinstance(error, kind)), 500)
+def headers_of(error: Exception) -> dict[str, str]:
+    """Response headers that belong to an error."""
+    headers = dict(error.headers) if isinstance(error, Refused) else {}
+    if status_of(error) == 503 and "Retry-After" not in headers:
+        headers["Retry-After"] = whole_seconds(getattr(error, "retry_after", RETRY_SECONDS))
+    return headers
 
 
 def respond(
-    request: Request,
-    status: int,
-    document: Mapping[str, Any],
-    headers: Mapping[str, str] | None = None,
+    request: Request, found: Mapping[str, Any], headers: Mapping[str, str] | None = None
 ) -> JSONResponse:
     """A response with a problem, in the shape that the route speaks."""
-    if request.url.path.startswith(OPENAI_ROUTES):
-        return JSONResponse(openai_error(document), status, headers)
-    document = {**document, "instance": request.url.path}
-    return JSONResponse(document, status, headers, media_type=MEDIA_TYPE)
+    status, path = int(found["status"]), request.url.path
+    if path.startswith(OPENAI_ROUTES):
+        # clients of OpenAI know 400 for what does not fit
+        return JSONResponse(openai_error(found), 400 if status == 422 else status, headers)
+    return JSONResponse({**found, "instance": path}, status, headers, media_type=MEDIA_TYPE)
 
 
-def openai_error(document: Mapping[str, Any]) -> dict[str, Any]:
+def openai_error(found: Mapping[str, Any]) -> dict[str, Any]:
     """A problem in the shape that clients of OpenAI know."""
-    status = int(document["status"])
+    status = int(found["status"])
     kind = OPENAI_TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-    invalid = document.get("errors") or [{}]
-    words = [document.get("detail", document["title"]), document.get("hint", "")]
+    invalid = found.get("errors") or [{}]
+    words = [found.get("detail", found["title"]), found.get("hint", "")]
     return {
         "error": {
             "message": " ".join(word for word in words if word),
             "type": kind,
             "param": invalid[0].get("field"),
-            "code": str(document["type"]).removeprefix(TYPE_PREFIX),
-            "request_id": document["request_id"],
+            "code": str(found["type"]).removeprefix(TYPE_PREFIX).replace("-", "_"),
+            "request_id": found["request_id"],
         }
     }
 
@@ -131,63 +115,29 @@ def document(
     }
 
 
-def request_id_of(request: Request) -> str:
-    """The id of a request, as its response and the logs name it."""
-    return str(request.scope.get("state", {}).get("request_id", ""))
-
-
-def _known(error: RaglineError, request_id: str) -> tuple[int, dict[str, Any], dict[str, str]]:
-    status = status_of(error)
-    name = type(error).__name__
-    if status == 500:
-        logger.error("Request %s failed", request_id, exc_info=error)
-        return status, _internal(request_id), {}
-    headers = dict(error.headers) if isinstance(error, Refused) else {}
-    if status == 503 and "Retry-After" not in headers:
-        headers["Retry-After"] = whole_seconds(getattr(error, "retry_after", RETRY_SECONDS))
-    if isinstance(error, (*TOLD, NotFound)):
-        detail, hint = error.message, error.hint
-    else:
-        logger.error("Request %s: %s: %s", request_id, name, error)
-        detail, hint = _untold(error), "The operator finds the reason in the logs."
-    found = document(_kebab(name), _words(name), status, detail, request_id, hint=hint)
-    return status, found, headers
-
-
-def _untold(error: RaglineError) -> str:
-    """What is said where the error's own words may speak of what is inside: what its kind means."""
-    return str(type(error).__doc__ or "").partition("\n")[0]
-
-
-def _internal(request_id: str) -> dict[str, Any]:
-    return document(
-        INTERNAL,
-        "Internal error",
-        500,
-        "Something went wrong that is not the request's fault.",
-        request_id,
-        hint="Tell the operator the id of the request: the reason is in the logs.",
-    )
+async def refuse(scope: Scope, receive: Receive, send: Send, error: Refused) -> None:
+    """Send the problem of a request that does not get as far as a route."""
+    request = Request(scope)
+    found = problem_of(error, request_id_of(scope))
+    await respond(request, found, headers_of(error))(scope, receive, send)
 
 
 async def _on_known(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RaglineError)
-    status, found, headers = _known(error, request_id_of(request))
-    return respond(request, status, found, headers)
+    return respond(request, problem_of(error, request_id_of(request.scope)), headers_of(error))
 
 
 async def _on_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    phrase = http.HTTPStatus(error.status_code).phrase
-    details: dict[int, Callable[[], str]] = {
-        404: lambda: f"There is nothing at {request.url.path}.",
-        405: lambda: f"{request.url.path} does not take {request.method}.",
-    }
+    status, path = error.status_code, request.url.path
+    phrase = http.HTTPStatus(status).phrase
     told = error.detail if error.detail != phrase else ""
-    detail = details.get(error.status_code, lambda: told)() or told
+    if status == 404:
+        told = told or f"There is nothing at {path}."
+    if status == 405:
+        told = f"{path} does not take {request.method}."
     kind = phrase.lower().replace(" ", "-")
-    found = document(kind, phrase, error.status_code, detail, request_id_of(request))
-    return respond(request, error.status_code, found, error.headers)
+    found = document(kind, phrase, status, told, request_id_of(request.scope))
+    return respond(request, found, error.headers)
 
 
 async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
@@ -207,16 +157,19 @@ async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
         "Invalid request",
         422,
         f"The request does not fit what is expected: {said}.",
-        request_id_of(request),
-        hint="See /docs for the form that is expected.",
+        request_id_of(request.scope),
+        hint="See /openapi.json for the form that is expected.",
         errors=invalid,
     )
-    return respond(request, 422, found)
+    return respond(request, found)
+
+
+async def _on_gone(request: Request, error: Exception) -> Response:
+    return Response(status_code=CLIENT_GONE)
 
 
 async def _on_unknown(request: Request, error: Exception) -> JSONResponse:
-    """The traceback is logged by the server, which sees the error too."""
-    return respond(request, 500, _internal(request_id_of(request)))
+    return respond(request, problem_of(error, request_id_of(request.scope)))
 
 
 def _words(name: str) -> str:

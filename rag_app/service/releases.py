@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 
 from cachetools import LRUCache
 
+from rag_app.telemetry.metrics import Metrics
 from rag_assets.platform.errors import InvalidQuestion
 from rag_assets.platform.platform import Platform
 from rag_assets.query.engine import QueryEngine
 from rag_assets.releases.time_travel import parse_moment, release_as_of
 
-from .engine import open_engine
+from .engine import caches_of, open_engine
 
 # engines of older releases that stay open: each holds an encoder and an opened index
 KEPT_OPEN = 4
@@ -48,13 +49,16 @@ class Engines:
 
     Args:
         platform: the deployment.
+        metrics: counts what they do, the caches too; default: its own.
     """
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: Platform, metrics: Metrics | None = None) -> None:
         self._platform = platform
+        self._metrics = metrics or Metrics()
+        self._caches = caches_of(platform, self._metrics)
         self._lock = threading.Lock()
         self._pinned: LRUCache[int, QueryEngine] = LRUCache(KEPT_OPEN)
-        self.live = open_engine(platform)
+        self.live = self._open(None)
 
     def of(self, release: int | None = None, as_of: str = "") -> QueryEngine:
         """The engine of the release that is named; without a name, of the live one.
@@ -68,5 +72,8 @@ class Engines:
         with self._lock:
             engine = self._pinned.get(release_id)
             if engine is None:
-                engine = self._pinned[release_id] = open_engine(self._platform, release_id)
+                engine = self._pinned[release_id] = self._open(release_id)
             return engine
+
+    def _open(self, release_id: int | None) -> QueryEngine:
+        return open_engine(self._platform, release_id, caches=self._caches, metrics=self._metrics)

@@ -1,16 +1,18 @@
 """What the routes and tools work with, made once for a process."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from rag_app.access.audit import Audit
 from rag_app.access.authenticate import Authenticator
 from rag_app.access.limits import Limits
+from rag_app.telemetry.metrics import Metrics
 from rag_assets.platform.platform import Platform
 from rag_assets.query.engine import QueryEngine
 
+from .documents import Documents
 from .readiness import Readiness
 from .releases import Engines
+from .uploads import Uploads
 from .workers import Workers
 
 
@@ -23,32 +25,40 @@ class Services:
         engines: of the live release and of those that callers name.
         workers: threads for the engine's blocking calls.
         readiness: whether a question could be answered now.
+        documents: what became of each.
+        uploads: files that arrive through the service.
         authenticator, limits, audit: of the callers.
-        metrics: numbers of the service, where telemetry is on.
+        metrics: numbers of the service.
     """
 
     platform: Platform
     engines: Engines
     workers: Workers
     readiness: Readiness
+    documents: Documents
+    uploads: Uploads
     authenticator: Authenticator
     limits: Limits
     audit: Audit
-    metrics: Any = None
+    metrics: Metrics
 
     @classmethod
     def of(cls, platform: Platform) -> "Services":
         """Make everything; nothing heavy is loaded yet."""
         most = platform.settings.server.max_concurrent_questions
-        engines = Engines(platform)
+        metrics = Metrics()
+        engines, documents = Engines(platform, metrics), Documents(platform)
         return cls(
             platform=platform,
             engines=engines,
             workers=Workers(most),
             readiness=Readiness(platform, engines.live),
+            documents=documents,
+            uploads=Uploads(platform, documents),
             authenticator=Authenticator(platform),
             limits=Limits(platform),
             audit=Audit(platform),
+            metrics=metrics,
         )
 
     @property
@@ -59,4 +69,5 @@ class Services:
     def close(self) -> None:
         """End what this object started."""
         self.workers.close()
+        self.audit.close()
         self.platform.close()

@@ -1,0 +1,80 @@
+"""One question of a caller, whichever way it came in."""
+
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from rag_app.access.principal import Principal
+from rag_assets.query.answer import Answer
+from rag_assets.query.answering import Event
+
+from .services import Services
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question and how it is to be answered; see ``QueryEngine.ask``.
+
+    Attributes:
+        action: as the audit log names the way it came in: ask or chat.
+        release, as_of: which release; see ``asked_release``.
+    """
+
+    question: str
+    principal: Principal
+    request_id: str = ""
+    action: str = "ask"
+    limit: int | None = None
+    filter: str = ""
+    task: str = ""
+    answerer: str = ""
+    release: int | None = None
+    as_of: str = ""
+
+
+async def stream(services: Services, asked: Asked) -> AsyncGenerator[Event, None]:
+    """The events of an answer as they come; the last one is the answer, which is recorded.
+
+    Closing it closes the engine's generator, which ends the generation of the language model.
+
+    Raises:
+        Busy: as many questions are being answered as the process takes.
+        RaglineError: as ``QueryEngine.stream``.
+    """
+
+    def start() -> Iterator[Event]:
+        engine = services.engines.of(asked.release, asked.as_of)
+        return engine.stream(
+            asked.question,
+            asked.principal.caller,
+            asked.limit,
+            filter=asked.filter,
+            task=asked.task,
+            answerer=asked.answerer,
+        )
+
+    async with aclosing(services.workers.stream(start)) as events:
+        async for event in events:
+            if isinstance(event, Answer):
+                _record(services, asked, event)
+            yield event
+
+
+async def answer(services: Services, asked: Asked) -> Answer:
+    """The whole answer; errors are those of ``stream``."""
+    async with aclosing(stream(services, asked)) as events:
+        async for event in events:
+            if isinstance(event, Answer):
+                return event
+    raise AssertionError("a stream ends with an answer")
+
+
+def _record(services: Services, asked: Asked, answer: Answer) -> None:
+    services.audit.record(
+        asked.principal,
+        asked.action,
+        answer.answer_id,
+        "abstained" if answer.abstained else "ok",
+        release_id=answer.release["id"],
+        request_id=asked.request_id,
+    )
