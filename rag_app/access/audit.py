@@ -71,7 +71,7 @@ class Audit:
         Raises:
             StorageError: a change could not be recorded.
         """
-        if action in READS and outcome == "ok" and not self._reads:
+        if action in READS and outcome != "denied" and not self._reads:
             return
         values = dict(details or {})
         if outcome == "denied" and not self._take_denial(values):

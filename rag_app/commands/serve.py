@@ -22,7 +22,9 @@ def serve(
     """Serve the HTTP API until Ctrl-C; running answers are finished first."""
     import uvicorn
 
-    from rag_app.access.exposure import check_exposure
+    from rag_app.access.exposure import check_exposure, server_options
+    from rag_app.telemetry.logs import log_config
+    from rag_app.telemetry.workers import prepare_workers
     from rag_assets.platform.settings import load_settings
 
     settings = load_settings()
@@ -37,8 +39,13 @@ def serve(
         "port": server.port if port is None else port,
         "workers": server.workers if workers is None else workers,
         "timeout_graceful_shutdown": max(1, round(server.shutdown_seconds)),
-        "server_header": False,
+        **server_options(settings),
+        "log_config": log_config(settings),
     }
+    # before anything imports the library that counts
+    prepare_workers(settings, options["workers"])
     # the processes read the settings themselves, wherever they find them now
     os.environ.setdefault("PYTHONUNBUFFERED", "1")
+    # what may be done without authentication depends on it
+    os.environ["RAG_SERVER__HOST"] = host
     uvicorn.run("rag_app.api.app:application", factory=True, **options)
