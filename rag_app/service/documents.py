@@ -7,7 +7,6 @@ is small; what other sources list counts from their last ingest on.
 """
 
 import threading
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,16 +14,11 @@ import polars as pl
 from cachetools import LRUCache
 
 from rag_assets.chunks.schema import CHUNKS
-from rag_assets.erasure.requests import ErasureRequests
 from rag_assets.parsed_documents.schema import PARSED_DOCUMENTS
-from rag_assets.platform.errors import SourceChanged, SourceUnavailable
 from rag_assets.platform.platform import Platform
 from rag_assets.query.access import Caller, readable
-from rag_assets.raw_documents.base import Listed
 from rag_assets.raw_documents.schema import RAW_DOCUMENTS
 from rag_assets.raw_documents.sources import (
-    SourcePartition,
-    open_partition,
     partition_keys,
     shard_of,
 )
@@ -32,28 +26,11 @@ from rag_assets.releases.opening import open_release
 from rag_assets.releases.registry import Registry, Release
 
 from .errors import NotFound
+from .upload_listing import COLUMNS, UploadListing
 
 STATES = ("indexed", "empty", "quarantined", "pending", "deleted")
-COLUMNS = pl.Schema(
-    {
-        "document_id": pl.String(),
-        "source": pl.String(),
-        "state": pl.String(),
-        "title": pl.String(),
-        "uri": pl.String(),
-        "media_type": pl.String(),
-        "size_bytes": pl.Int64(),
-        "modified_at": pl.Datetime("us", "UTC"),
-        "content_sha256": pl.String(),
-        "acl": pl.List(pl.String()),
-        "reason": pl.String(),
-        "stale": pl.Boolean(),
-    }
-)
 # shards whose states are kept while nothing changes; a listing of many shards reads each once
 KEPT_SHARDS = 64
-# how long a listing of the source of uploads is good for
-LISTED_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -83,7 +60,7 @@ class Documents:
         self._lock = threading.Lock()
         self._shards: LRUCache[str, tuple[Any, pl.DataFrame]] = LRUCache(KEPT_SHARDS)
         self._served: tuple[Any, pl.DataFrame] | None = None
-        self._uploads: tuple[float, pl.DataFrame] | None = None
+        self._uploads = UploadListing(platform)
 
     def page(
         self,
@@ -137,15 +114,14 @@ class Documents:
 
     def look_again(self) -> None:
         """Forget the listing of uploads: one has just come or gone."""
-        with self._lock:
-            self._uploads = None
+        self._uploads.forget()
 
     def _of_source(self, source: str) -> pl.DataFrame:
         keys = [key for key in partition_keys(self._platform.settings) if _is_of(key, source)]
         known = pl.concat([_empty(), *(self._states(key) for key in keys)])
         if source != self._platform.settings.server.uploads_source:
             return known
-        return _laid_over(known, self._listed_uploads(source, keys, known))
+        return _laid_over(known, self._uploads.compared(source, keys, known))
 
     def _states(self, partition: str) -> pl.DataFrame:
         """The documents of a shard as its tables have them."""
@@ -214,72 +190,6 @@ class Documents:
         cut = self._platform.tables.read("chunks", partition, CHUNKS)["document_id"].unique()
         in_chunks = pl.col("document_id").is_in(cut.implode())
         return pl.when(in_chunks).then(pl.lit("pending")).otherwise(pl.lit("empty"))
-
-    def _listed_uploads(
-        self, source: str, keys: list[str], known: pl.DataFrame
-    ) -> pl.DataFrame | None:
-        """Uploads that are new, changed or gone since the last ingest; None if not to be listed."""
-        with self._lock:
-            kept = self._uploads
-        if kept is not None and time.monotonic() - kept[0] < LISTED_SECONDS:
-            return kept[1]
-        began = time.monotonic()
-        forbidden = ErasureRequests(self._platform.database).forbidden()
-        seen: list[tuple[SourcePartition, Listed]] = []
-        try:
-            for key in keys:
-                shard = open_partition(self._platform.settings, key, forbidden)
-                seen += [(shard, item) for item in shard.list() if not item.covers]
-        except (SourceUnavailable, SourceChanged):
-            return None
-        frame = self._compared(source, seen, known, keys)
-        with self._lock:
-            self._uploads = began, frame
-        return frame
-
-    def _compared(
-        self,
-        source: str,
-        seen: list[tuple[SourcePartition, Listed]],
-        known: pl.DataFrame,
-        keys: list[str],
-    ) -> pl.DataFrame:
-        tables = self._platform.tables
-        raw = pl.concat([tables.read("raw_documents", key, RAW_DOCUMENTS) for key in keys])
-        signatures = dict(raw.select("document_id", "signature").iter_rows())
-        waiting = [
-            self._waiting(source, shard, item)
-            for shard, item in seen
-            if signatures.get(item.document_id) != item.signature
-        ]
-        present = {item.document_id for _, item in seen}
-        gone = known.filter(~pl.col("document_id").is_in(pl.Series(sorted(present)).implode()))
-        return pl.concat(
-            [
-                pl.DataFrame(waiting, schema=COLUMNS),
-                gone.with_columns(state=pl.lit("deleted")),
-            ]
-        )
-
-    def _waiting(self, source: str, shard: SourcePartition, item: Listed) -> dict[str, Any]:
-        """A file that has not been ingested yet: who may read it stands in the file itself."""
-        most = int(self._platform.settings.parsing.max_file_mb * 1_000_000)
-        fetched = shard.fetch(item, most)
-        return {
-            "document_id": item.document_id,
-            "source": source,
-            "state": "pending",
-            "title": fetched.title,
-            "uri": item.uri,
-            "media_type": item.media_type,
-            "size_bytes": item.size_bytes,
-            "modified_at": item.modified_at,
-            "content_sha256": None,
-            # a problem has an empty ACL: with authentication on, administrators see it
-            "acl": fetched.acl,
-            "reason": fetched.problem or "",
-            "stale": False,
-        }
 
 
 def no_document(document_id: str) -> NotFound:
