@@ -23,7 +23,7 @@ settings.register_profile("untimed", deadline=None, suppress_health_check=[Healt
 settings.load_profile("untimed")
 
 # folders whose tests share a deployment that takes long to make
-TOGETHER = ("answer_evaluation", "evaluation_dashboard", "regressions")
+TOGETHER = ("answer_evaluation", "evaluation_dashboard", "regressions", "api")
 
 
 @pytest.hookimpl(tryfirst=True)
