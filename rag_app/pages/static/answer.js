@@ -3,7 +3,7 @@ import { el, icon } from "./dom.js";
 import { render } from "./markdown.js";
 import { openPassage } from "./passage.js";
 import {
-  answererWords, confidenceWords, degradedWords, dollars, duration, moment, pagesWords, WEAK_SUPPORT,
+  answererWords, confidenceWords, degradedWords, dollars, duration, headingOf, moment, pagesWords, WEAK_SUPPORT,
 } from "./words.js";
 
 const MARKER = /\s*\[\d+(?:\s*,\s*\d+)*\]/g;
@@ -99,28 +99,34 @@ export function noticesOf(answer) {
   return el("ul", { class: "notices" }, ...words.map((text) => el("li", { class: "notice", text })));
 }
 
-/** The passages that are cited, or that came closest, as buttons that open them. */
+/** The passages that are cited, or that came closest, by document, as buttons that open them. */
 export function sourcesOf(answer, headingId) {
   const cited = answer.citations || [];
-  const closest = answer.abstained ? answer.closest || [] : [];
-  const listed = cited.length ? cited : closest;
+  const listed = cited.length ? cited : answer.abstained ? answer.closest || [] : [];
   if (!listed.length) return null;
-  const heading = cited.length ? "Sources" : "What came closest";
-  const items = listed.map((item) => el("li", {}, sourceButton(item, answer)));
+  const documents = Map.groupBy(listed, (item) => item.document_id);
   return el("section", { class: "sources", "aria-labelledby": headingId },
-    el("h3", { id: headingId, text: heading }), el("ol", {}, ...items));
+    el("h3", { id: headingId, text: cited.length ? "Sources" : "What came closest" }),
+    el("ul", {}, ...[...documents.values()].map((items) => documentOf(items, answer))));
+}
+
+function documentOf(items, answer) {
+  const [{ title, uri, document_id }] = items;
+  return el("li", { class: "source-document" },
+    el("p", { class: "title", text: title || document_id }),
+    el("p", { class: "place", "data-uri": uri, text: document_id }),
+    el("ul", {}, ...items.map((item) => el("li", {}, sourceButton(item, answer)))));
 }
 
 function sourceButton(item, answer) {
-  const place = [item.heading_path?.join(" › "), pagesWords(item.pages, item.page)].filter(Boolean).join(" · ");
+  const place = [headingOf(item), pagesWords(null, item.page)].filter(Boolean).join(" · ");
   return el("button", {
     type: "button", class: "source", "aria-expanded": "false", "aria-controls": "panel",
     onclick: (event) => openPassage(item, answer, event.currentTarget),
   },
-  el("span", { class: "number", text: item.marker || "•" }),
-  el("span", { class: "title", text: item.title || item.document_id }),
-  el("span", { class: "place", "data-uri": item.uri, text: place || item.document_id }),
-  item.quote && el("span", { class: "quote", text: item.quote.replace(/\s+/g, " ") }));
+  el("span", { class: "number", text: answer.abstained ? "→" : item.marker, "aria-hidden": answer.abstained && "true" }),
+  el("span", { class: "quote", text: item.quote.replace(/\s+/g, " ") }),
+  place && el("span", { class: "place", text: place }));
 }
 
 /** A button with an icon and a word. */

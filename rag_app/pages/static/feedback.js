@@ -22,7 +22,8 @@ export function openFeedback(answer, rating, row, button) {
   const form = feedbackForm(answer, rating, () => button.focus());
   row.after(form.node);
   open = form;
-  form.node.querySelector("textarea").focus();
+  form.node.querySelector("textarea").focus({ preventScroll: true });
+  form.node.scrollIntoView({ block: "nearest" });
 }
 
 function feedbackForm(answer, rating, onCancel) {

@@ -7,7 +7,8 @@ const HEADING = /^(#{1,6})\s+/;
 const ITEM = /^(\s*)(?:[-*+•]|(\d+)[.)])\s+/;
 const ROW = /^\s*\|.*\|\s*$/;
 const RULE = /^\s*\|?[\s:|-]+\|?\s*$/;
-const INLINE = /\*\*(.+?)\*\*|`([^`]+)`|!?\[([^\]]*)\]\([^)\s]*\)|\[(\d+(?:\s*,\s*\d+)*)\]/g;
+const INLINE =
+  /\*\*(.+?)\*\*|`([^`]+)`|!?\[([^\]]*)\]\([^)\s]*\)|\[(\d+(?:\s*,\s*\d+)*)\]|(?<![\w*])\*([^*\s][^*]*)\*(?![\w*])/g;
 
 /**
  * Render a text.
@@ -48,10 +49,13 @@ export function render(text, options = {}) {
     let at = from;
     for (const found of text.slice(from, to).matchAll(INLINE)) {
       const start = from + found.index;
-      const [whole, bold, code, link, numbers] = found;
+      const [whole, bold, code, link, numbers, stressed] = found;
       if (numbers !== undefined && !marker) continue;
-      plain(parent, at, start);
+      // a marker stands close to what it belongs to
+      const gap = numbers === undefined ? 0 : /\s*$/.exec(text.slice(at, start))[0].length;
+      plain(parent, at, start - gap);
       if (bold !== undefined) parent.append(inlined(el("strong"), start + 2, start + 2 + bold.length));
+      else if (stressed !== undefined) parent.append(inlined(el("em"), start + 1, start + 1 + stressed.length));
       else if (code !== undefined) {
         const made = el("code");
         plain(made, start + 1, start + 1 + code.length);
@@ -73,12 +77,9 @@ export function render(text, options = {}) {
   let page = 0;
   for (let index = 0; index < lines.length; ) {
     const { start, end } = lines[index];
-    while (page < pages.length && pages[page] <= start + offset) {
-      page += 1;
-      if (pages[page - 1] >= offset && pages.length > 1) {
-        node.append(el("p", { class: "page-break", text: `Page ${page}` }));
-      }
-    }
+    const before = page;
+    while (page < pages.length && pages[page] <= start + offset) page += 1;
+    if (page > before && pages.length > 1) node.append(el("p", { class: "page-break", text: `Page ${page}` }));
     index = block(lines, index, start, end);
   }
 

@@ -4,7 +4,7 @@ import { el, fill } from "./dom.js";
 import { problemBox } from "./problem.js";
 import { render } from "./markdown.js";
 import { openPanel } from "./panel.js";
-import { pagesWords } from "./words.js";
+import { headingOf, pagesWords } from "./words.js";
 
 const AROUND = 5000; // characters shown before and after the passage
 const STEP = 15000; // further ones at a time
@@ -18,19 +18,9 @@ const STEP = 15000; // further ones at a time
 export async function openPassage(citation, answer, button) {
   const body = openPanel(citation.title || citation.document_id, button);
   const place = el("div", { class: "document rendered", "aria-busy": "true" }, quoteOf(citation));
-  fill(body, whereOf(citation), place);
-  try {
-    const found = await fetchJson(`${documentPath(citation.document_id)}?release=${answer.release.id}`);
-    if (!body.contains(place)) return; // another one was opened meanwhile
-    fill(body, whereOf(citation), suggestion(place, found), place);
-    show(place, found, citation, AROUND, AROUND);
-    place.querySelector("mark")?.scrollIntoView({ block: "center" });
-  } catch (error) {
-    if (!body.contains(place)) return;
-    fill(body, whereOf(citation), problemBox(error), place);
-  } finally {
-    place.removeAttribute("aria-busy");
-  }
+  fill(body, whereOf(citation), suggestion(place, citation), place);
+  await show({ place, citation, release: answer.release.id, before: AROUND, after: AROUND });
+  place.querySelector("mark")?.scrollIntoView({ block: "center" });
 }
 
 /** The cited words alone, until (or if never) the document is there. */
@@ -39,7 +29,7 @@ function quoteOf(citation) {
 }
 
 function whereOf(citation) {
-  const heading = citation.heading_path?.join(" › ");
+  const heading = headingOf(citation);
   const pages = pagesWords(citation.pages, citation.page);
   const web = /^https?:\/\//.test(citation.uri || "");
   const address = web
@@ -51,71 +41,82 @@ function whereOf(citation) {
 }
 
 /** Show the document from `before` characters before the passage to `after` behind it. */
-function show(place, found, citation, before, after) {
-  const text = found.text;
-  const [first, last] = spanIn(text, citation);
-  const start = lineStart(text, Math.max(0, first - before));
-  const end = lineEnd(text, Math.min(text.length, last + after));
-  const range = { start: first, end: last, make: () => el("mark") };
-  const { node, offsets } = render(text.slice(start, end), {
-    offset: start, ranges: last > first ? [range] : [], pages: found.page_starts || [],
-  });
-  place.offsets = offsets;
+async function show(view) {
+  const { place, citation, release, before, after } = view;
+  const start = Math.max(0, citation.char_start - before);
+  const query = new URLSearchParams({ release, start, end: citation.char_end + after });
+  try {
+    const found = await fetchJson(`${documentPath(citation.document_id)}?${query}`);
+    if (place.isConnected) draw(view, found);
+  } catch (error) {
+    if (place.isConnected) place.prepend(problemBox(error));
+  } finally {
+    place.removeAttribute("aria-busy");
+  }
+}
+
+function draw(view, found) {
+  const { place, citation, before, after } = view;
+  // whole lines: what is cut at its begin would be taken for something else
+  const cut = found.char_offset > 0 ? found.text.indexOf("\n") + 1 : 0;
+  const offset = found.char_offset + cut;
+  const end = found.char_offset + found.text.length;
+  const span = spanIn(found, citation);
+  const ranges = span ? [{ ...span, make: () => el("mark") }] : [];
+  const { node, offsets } = render(found.text.slice(cut), { offset, ranges, pages: found.page_starts });
+  place.source = { text: found.text, start: found.char_offset, offsets };
   const more = (label, wider) => el("button", {
     type: "button", class: "plain more", text: label,
-    onclick: () => {
-      const height = place.scrollHeight;
-      show(place, found, citation, ...wider);
-      if (wider[0] > before) place.parentElement.scrollTop += place.scrollHeight - height;
+    onclick: async () => {
+      const [panel, height] = [place.parentElement, place.scrollHeight];
+      await show({ ...view, ...wider });
+      if (wider.before) panel.scrollTop += place.scrollHeight - height;
     },
   });
   fill(place,
-    start > 0 && more("Show more before", [before + STEP, after]),
+    !span && el("p", { class: "notice", text: "The passage is not in this version of the document any more." }),
+    found.stale && el("p", { class: "notice", text: "A newer version of this document could not be read; this is the one before." }),
+    offset > 0 && more("Show more before", { before: before + STEP }),
     node,
-    end < text.length && more("Show more after", [before, after + STEP]));
+    end < found.length && more("Show more after", { after: after + STEP }));
 }
 
-/** The span of the quote; a document that changed meanwhile has it elsewhere, or nowhere. */
-function spanIn(text, citation) {
-  const { char_start: start, char_end: end, quote } = citation;
-  if (!quote || text.slice(start, end) === quote) return [start, Math.min(end, text.length)];
-  const found = text.indexOf(quote);
-  return found < 0 ? [0, 0] : [found, found + quote.length];
+/** The span of the quote; in a document that changed meanwhile it may be elsewhere, or nowhere. */
+function spanIn(found, { char_start: start, char_end: end, quote }) {
+  const at = start - found.char_offset;
+  if (found.text.slice(at, at + (end - start)) === quote) return { start, end };
+  const elsewhere = quote ? found.text.indexOf(quote) : -1;
+  if (elsewhere < 0) return null;
+  return { start: found.char_offset + elsewhere, end: found.char_offset + elsewhere + quote.length };
 }
-
-const lineStart = (text, at) => (at === 0 ? 0 : text.lastIndexOf("\n", at) + 1);
-const lineEnd = (text, at) => {
-  const found = text.indexOf("\n", at);
-  return found < 0 ? text.length : found;
-};
 
 /** Selected words become the citation that an answer should have had. */
-function suggestion(place, found) {
+function suggestion(place, citation) {
   const button = el("button", {
     type: "button", class: "plain", text: "Suggest the selected words as the right passage", disabled: true,
     onclick: () => {
-      const span = selectedSpan(place);
-      if (!span) return;
-      const detail = { document_id: found.document_id, title: found.title, quote: found.text.slice(...span) };
+      const quote = selectedText(place);
+      if (!quote) return;
+      const detail = { document_id: citation.document_id, title: citation.title, quote };
       document.dispatchEvent(new CustomEvent("passage-suggested", { detail }));
     },
   });
   const line = el("p", { class: "suggest", hidden: true }, button);
   const look = () => {
     if (!place.isConnected) return document.removeEventListener("selectionchange", look);
-    line.hidden = button.disabled = !selectedSpan(place);
+    line.hidden = button.disabled = !selectedText(place);
   };
   document.addEventListener("selectionchange", look);
   return line;
 }
 
-/** The selected part of the document, as offsets of its text. */
-function selectedSpan(place) {
+/** The selected words as the document has them, with its marks; empty where nothing is selected. */
+function selectedText(place) {
   const selection = document.getSelection();
-  if (!selection || selection.isCollapsed || !place.offsets) return null;
+  if (!selection || selection.isCollapsed || !place.source) return "";
+  const { text, start, offsets } = place.source;
   const range = selection.getRangeAt(0);
-  if (!place.contains(range.commonAncestorContainer)) return null;
-  const [start, end] = [[range.startContainer, range.startOffset], [range.endContainer, range.endOffset]]
-    .map(([node, offset]) => (place.offsets.has(node) ? place.offsets.get(node) + offset : null));
-  return start === null || end === null || end <= start ? null : [start, end];
+  const [from, to] = [[range.startContainer, range.startOffset], [range.endContainer, range.endOffset]]
+    .map(([node, at]) => (offsets.has(node) ? offsets.get(node) + at - start : -1));
+  return from < 0 || to <= from ? "" : text.slice(from, to);
 }

@@ -19,7 +19,7 @@ export async function loadReleases() {
   showHead(live, live ? "" : "Nothing has been released yet");
   const choice = byId("which");
   const chosen = choice.value;
-  const older = releases.filter((item) => item.status === "retired");
+  const older = releases.filter((item) => item.readable && item.status === "retired");
   choice.replaceChildren(
     el("option", { value: "", text: live ? `Live: release ${live.id}` : "The one that is live" }),
     el("option", { value: AS_OF, text: "As of a date …" }),

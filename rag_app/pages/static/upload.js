@@ -1,6 +1,6 @@
 // Adding documents, and following each until one can ask about it.
 import { documentPath, fetchJson, request } from "./api.js";
-import { byId, el } from "./dom.js";
+import { byId, el, fill } from "./dom.js";
 import { loadReleases } from "./release.js";
 import { say } from "./speak.js";
 
@@ -8,15 +8,16 @@ const EVERY_MS = 1500;
 const SLOW_MS = 5000;
 const SLOW_AFTER = 20; // looks
 
+// state of the service: what is said, how it looks
 const STATES = {
-  sending: "sending",
-  pending: "waiting to be indexed",
-  indexed: "indexed, waiting for its release",
-  released: "released",
-  empty: "no text found",
-  quarantined: "cannot be read",
-  failed: "refused",
+  sending: ["sending", ""],
+  pending: ["waiting for its release", ""],
+  indexed: ["released", "released"],
+  empty: ["no text found", "failed"],
+  quarantined: ["cannot be read", "failed"],
+  refused: ["refused", "failed"],
 };
+const ENDS = ["indexed", "empty", "quarantined"];
 
 /** Start the dialog. */
 export function startUploads() {
@@ -39,23 +40,32 @@ export function startUploads() {
 }
 
 async function send(file) {
-  const state = el("span", { class: "state", text: STATES.sending });
+  const state = el("span", { class: "state" });
   const why = el("span", { class: "why" });
   byId("uploads").prepend(el("li", {}, el("span", { text: file.name }), state, why));
-  const show = (name, reason = "") => {
-    if (state.textContent !== STATES[name]) say(`${file.name}: ${STATES[name] || name}`);
-    state.textContent = STATES[name] || name;
-    state.className = `state ${name === "released" ? "released" : ["failed", "quarantined", "empty"].includes(name) ? "failed" : ""}`;
-    why.textContent = reason;
+  const show = (name, ...reasons) => {
+    const [said, look] = STATES[name];
+    if (state.textContent !== said) say(`${file.name}: ${said}`);
+    state.textContent = said;
+    state.className = `state ${look}`;
+    fill(why, ...reasons);
   };
+  await upload(file, false, show);
+}
+
+async function upload(file, replace, show) {
+  show("sending");
+  const body = new FormData();
+  body.append("file", file, file.name);
+  if (replace) body.append("replace", "true");
   try {
-    const body = new FormData();
-    body.append("file", file, file.name);
     const stored = await (await request("/v1/documents", { method: "POST", body })).json();
     show("pending");
     await follow(stored.document_id, show);
   } catch (error) {
-    show("failed", [error.message, error.hint].filter(Boolean).join(" "));
+    const again = el("button", { type: "button", class: "plain", text: "Replace it", onclick: () => upload(file, true, show) });
+    const reason = [error.message, error.status === 409 ? "" : error.hint].filter(Boolean).join(" ");
+    show("refused", el("span", { text: reason }), error.status === 409 && !replace && again);
   }
 }
 
@@ -67,14 +77,13 @@ async function follow(id, show) {
     try {
       found = await fetchJson(`${documentPath(id)}/status`);
     } catch (error) {
-      if (error.status === 404 || error.status === 0 || error.status >= 500 || error.status === 429) continue;
+      // it may not be listed yet, and a service that starts again is no reason to give up
+      if ([0, 404, 429].includes(error.status) || error.status >= 500) continue;
       throw error;
     }
-    show(found.status, found.reason);
-    if (found.status === "released") {
-      loadReleases();
-      return;
-    }
-    if (found.status === "empty" || found.status === "quarantined") return;
+    if (found.state in STATES) show(found.state, found.reason && el("span", { text: found.reason }));
+    if (!ENDS.includes(found.state)) continue;
+    await loadReleases();
+    return;
   }
 }

@@ -81,3 +81,8 @@ export function pagesWords(pages, page) {
   const [first, last] = [known[0], known.at(-1)];
   return first === last ? `page ${first}` : `pages ${first}–${last}`;
 }
+
+/** The headings above a passage, without the title of its document, which stands beside them. */
+export function headingOf({ heading_path: path = [], title }) {
+  return (path[0] === title ? path.slice(1) : path).join(" › ");
+}
