@@ -59,8 +59,8 @@ def create_app(platform: Platform) -> FastAPI:
     # a plain route: the protocol describes itself, and is no part of the OpenAPI document
     app.router.routes.append(Route(MCP_PATH, endpoint=mcp))
     openapi.describe(app)
-    instrument(app, services)
     middleware.install(app, platform.settings, problems.refuse)
+    instrument(app, services)
     # the last one added is the outermost: everything inside knows the id of its request
     app.add_middleware(RequestIds)
     return app

@@ -74,8 +74,8 @@ DECLARED: dict[str, tuple[str, tuple[str, ...], str]] = {
     ),
     "ragline_rate_limited_total": (
         "counter",
-        ("limit",),
-        "Requests refused: rate, quota or concurrency.",
+        (),
+        "Requests refused because their caller had made too many.",
     ),
     "ragline_auth_failures_total": ("counter", ("status",), "Requests refused with 401 or 403."),
 }

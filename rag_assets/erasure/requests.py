@@ -111,6 +111,17 @@ class ErasureRequests:
         with self._engine.connect() as connection:
             return frozenset(connection.execute(query).scalars())
 
+    def generation(self) -> str:
+        """A text that changes with every request, its completion and its lifting.
+
+        What was made of documents under another one must not be given to anybody.
+        """
+        done = sa.func.count(erasures.c.completed_at)
+        lifted = sa.func.count(erasures.c.lifted_at)
+        query = sa.select(sa.func.coalesce(sa.func.max(erasures.c.id), 0), done, lifted)
+        with self._engine.connect() as connection:
+            return "-".join(str(number) for number in connection.execute(query).one())
+
     def all(self) -> list[ErasureRequest]:
         """Every request, newest first."""
         with self._engine.connect() as connection:

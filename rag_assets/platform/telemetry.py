@@ -75,6 +75,26 @@ def step(name: str, attributes: Attributes | None = None) -> Iterator[Step]:
             raise
 
 
+@contextmanager
+def server_step(name: str, headers: Mapping[str, str]) -> Iterator[Step]:
+    """A request that this process answers, as a part of the trace that its headers name."""
+    tracer = _tracer()
+    if tracer is None:
+        yield NO_STEP
+        return
+    from opentelemetry import propagate, trace
+
+    with tracer.start_as_current_span(
+        name,
+        context=propagate.extract(headers),
+        kind=trace.SpanKind.SERVER,
+        attributes={"http.request.method": name},
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as span:
+        yield Step(span)
+
+
 def traced(
     name: str,
     make: Callable[[Step], Generator[E, None, R]],

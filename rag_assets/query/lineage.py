@@ -18,7 +18,7 @@ from rag_assets.releases.opening import open_release
 from rag_assets.releases.registry import Registry, Release
 
 from .access import PUBLIC, Caller, acl_condition
-from .log import AnswerLog, AnswerRecord
+from .log import CACHED_FROM, AnswerLog, AnswerRecord
 
 # what each stage did, its asset, the column of an index row that names its run, its fingerprint
 STAGES = (
@@ -131,6 +131,7 @@ class Lineage:
         index_problem: why the index of the release cannot be read; then only what the log has is
             shown, to admins.
         software: the version of this package that shows the lineage.
+        cached_from: the answer that this one repeats; shown to admins only.
     """
 
     answer_id: str
@@ -153,6 +154,7 @@ class Lineage:
     release: ReleaseUsed | None
     index_problem: str
     software: dict[str, str]
+    cached_from: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form."""
@@ -283,6 +285,7 @@ def _assemble(
         release=_release(release, base) if release else None,
         index_problem=problem,
         software={"ragline": _package_version()},
+        cached_from=str(record.parameters.get(CACHED_FROM, "")) if caller.admin else "",
     )
 
 

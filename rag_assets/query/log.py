@@ -22,6 +22,8 @@ from .access import Caller
 from .answer import Answer, Passage
 
 LogMode = Literal["full", "hashed", "off"]
+# beside the parameters of an answer that was given again: the id of the answer it repeats
+CACHED_FROM = "cached_from"
 
 metadata = sa.MetaData()
 answers = sa.Table(
@@ -85,7 +87,7 @@ class AnswerRecord:
             and headings, ``sentence_sha256`` for a sentence.
         passages: everything that was read, see ``passages_read``.
         model: the model that answered; empty without an LLM.
-        parameters: ``QueryParameters.to_dict()`` as they were used.
+        parameters: ``QueryParameters.to_dict()`` as they were used, and ``CACHED_FROM``.
         error: ``Kind: message`` of what ended the answer; hashed: only the kind.
     """
 

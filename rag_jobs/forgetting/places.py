@@ -20,7 +20,7 @@ def all_erasers() -> list[Eraser]:
     from rag_assets.chunks.erasure import PassagesEraser
     from rag_assets.embeddings.erasure import VectorsEraser
     from rag_assets.parsed_documents.erasure import ParsedDocumentsEraser
-    from rag_assets.query.erasure import QueryLogEraser
+    from rag_assets.query.erasure import CachedAnswersEraser, QueryLogEraser
     from rag_assets.raw_documents.erasure import BlobEraser, ManifestEraser
     from rag_assets.releases.erasure import IndexEraser
     from rag_assets.service_records.erasure import AuditLogEraser, FeedbackEraser
@@ -29,6 +29,7 @@ def all_erasers() -> list[Eraser]:
     from .event_log import EventLogEraser
 
     return [
+        CachedAnswersEraser(),
         EventLogEraser(),
         AuditLogEraser(),
         FeedbackEraser(),

@@ -96,6 +96,10 @@ class TelemetrySettings(Section):
         default="text", description="json: one object a line."
     )
     log_level: str = Field(default="INFO", description="DEBUG, INFO, WARNING or ERROR.")
+    metrics: Literal["loopback", "everyone", "admin", "off"] = Field(
+        default="loopback",
+        description="Who reads /metrics; loopback: this machine, and administrators.",
+    )
     otlp_endpoint: str = Field(default="", description="OpenTelemetry collector; empty: no traces.")
     otlp_headers: dict[str, SecretStr] = Field(
         default={}, description="Headers for the collector, e.g. a key."
@@ -111,6 +115,14 @@ class PrivacySettings(Section):
 
     logs: Literal["off", "mask", "hash"] = Field(
         default="mask", description="What logs show of personal data."
+    )
+    hash_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="hash: key of the pseudonyms; who has it can test guesses.",
+    )
+    phone_regions: list[str] = Field(
+        default=["US", "GB", "DE", "FR", "CA"],
+        description="Countries whose national phone numbers are known; others with +.",
     )
     entities: list[str] = Field(
         default=["EMAIL_ADDRESS", "PHONE_NUMBER", "CREDIT_CARD", "IBAN_CODE", "IP_ADDRESS"],
