@@ -166,8 +166,7 @@ def _half_built(pending: Pending) -> list[str]:
     return [
         shard.partition
         for shard in pending.shards
-        if not shard.built
-        and (not shard.unavailable or pending.stamps[shard.partition]["raw_documents"])
+        if not shard.built and (shard.stages or pending.stamps[shard.partition]["raw_documents"])
     ]
 
 
@@ -179,7 +178,7 @@ def _release(
     rules: Rules,
 ) -> tuple[Request | None, str]:
     """The run that releases the index as it is, or why there is none."""
-    if not pending.release_due:
+    if not pending.release_due or not any(item["vector_index"] for item in pending.stamps.values()):
         return None, ""
     if flight.shards:
         return None, "the release waits for the shards that are at work"
