@@ -1,6 +1,6 @@
 # make demo    install, ingest the sample handbook through Dagster, evaluate, release, ask
 # make test    install, run the whole suite
-# The rest:    install vllm browser axe check bench up ui lock clean
+# The rest:    install vllm llamaindex browser axe check bench up ui lock clean
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -10,6 +10,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 VLLM_VENV := .venv-vllm
 VLLM_STAMP := $(VLLM_VENV)/.installed
+LLAMAINDEX_VENV := .venv-llamaindex
+LLAMAINDEX_STAMP := $(LLAMAINDEX_VENV)/.installed
 DEMO := .ragline/demo
 AXE := .node/node_modules/axe-core/axe.min.js
 TEST_WORKERS ?= 2
@@ -18,7 +20,7 @@ export PYTHONUNBUFFERED := 1
 export DAGSTER_DISABLE_TELEMETRY := 1
 export HF_HUB_OFFLINE := 1
 
-.PHONY: help install demo vllm browser axe test check bench up ui lock clean
+.PHONY: help install demo vllm llamaindex browser axe test check bench up ui lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -71,6 +73,16 @@ $(VLLM_STAMP): tests/vllm/requirements.lock tests/vllm/overrides.txt | $(STAMP)
 	  --overrides tests/vllm/overrides.txt -r tests/vllm/requirements.lock
 	@touch $(VLLM_STAMP)
 
+llamaindex: $(LLAMAINDEX_STAMP) ## Install the LlamaIndex client of the tests into .venv-llamaindex
+
+# LlamaIndex's client for OpenAI-like servers needs an older openai package than Ragline.
+$(LLAMAINDEX_STAMP): tests/app/api/llamaindex/requirements.lock | $(STAMP)
+	@uv=$$(command -v uv || echo $(BIN)/uv); \
+	[ -x $(LLAMAINDEX_VENV)/bin/python ] || "$$uv" venv --quiet --python $(BIN)/python $(LLAMAINDEX_VENV); \
+	"$$uv" pip install --quiet --python $(LLAMAINDEX_VENV)/bin/python --compile-bytecode \
+	  $${PIP_FIND_LINKS:+--find-links "$$PIP_FIND_LINKS"} -r tests/app/api/llamaindex/requirements.lock
+	@touch $(LLAMAINDEX_STAMP)
+
 # The tests open the pages in a real browser. Debian's Chromium needs no download but the package.
 browser: ## Install the Chromium of the tests, where there is none
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
@@ -85,7 +97,7 @@ axe: $(AXE) ## Install the accessibility checker of the tests into .node
 $(AXE):
 	npm install --prefix .node --no-save --no-audit --no-fund --silent axe-core@4.14.1
 
-test: install vllm browser axe ## Run the whole test suite
+test: install vllm llamaindex browser axe ## Run the whole test suite
 	$(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadgroup
 
 check: install ## Lint, types, import layers, dead links
@@ -111,8 +123,11 @@ lock: ## Pin the newest versions that pyproject.toml allows (needs uv)
 	uv pip compile tests/vllm/requirements.in --overrides tests/vllm/overrides.txt \
 	  --python-version 3.11 --quiet --no-header --no-annotate --no-emit-index-url \
 	  --no-emit-find-links --output-file tests/vllm/requirements.lock
+	uv pip compile tests/app/api/llamaindex/requirements.in --python-version 3.11 --quiet --no-header \
+	  --no-annotate --no-emit-index-url --no-emit-find-links \
+	  --output-file tests/app/api/llamaindex/requirements.lock
 	sed -i -E 's/\+cpu$$//; /^(nvidia|cuda)-|^triton=/d' requirements.lock tests/vllm/requirements.lock
 
 clean: ## Remove the installation and all state
-	rm -rf $(VENV) $(VLLM_VENV) .node .ragline .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VLLM_VENV) $(LLAMAINDEX_VENV) .node .ragline .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
