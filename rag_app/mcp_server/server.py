@@ -111,6 +111,15 @@ class Tools:
                 return found.hits, engine.release_info(found.snapshot)
 
             hits, info = await self._services.workers.run(find)
+            self._services.audit.record(
+                principal,
+                "search",
+                "",
+                "ok",
+                release_id=info["id"],
+                request_id=_request_id(ctx),
+                details={"hits": len(hits)},
+            )
             return SearchResult(
                 passages=[FoundPassage.of(hit) for hit in hits], release=Release(**info)
             )
@@ -158,6 +167,14 @@ class Tools:
                 return whole_document(engine, document_id, principal.caller, start=start, end=end)
 
             found = await self._services.workers.run(read)
+            self._services.audit.record(
+                principal,
+                "document.read",
+                document_id,
+                "ok",
+                release_id=found["release"]["id"],
+                request_id=_request_id(ctx),
+            )
             return DocumentResult(**{name: found[name] for name in DocumentResult.model_fields})
 
     async def list_releases(self, ctx: Context[Any, Any]) -> ReleasesResult:

@@ -200,6 +200,9 @@ def delete_document(
 def _forgotten(
     services: Services, principal: Principal, document_id: str, reason: str
 ) -> tuple[bool, dict[str, Any]]:
+    if not principal.caller.admin:
+        # nobody erases, or finds out about, what they may not read
+        services.documents.get(document_id, principal.caller)
     removed = services.uploads.unlink(document_id)
     return removed, forget_document(
         services.platform, document_id, actor=principal.name, reason=reason

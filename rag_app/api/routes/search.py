@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 
-from rag_app.api.dependencies import Reader, Services, ServicesDep
+from rag_app.access.principal import READ, Principal
+from rag_app.api.dependencies import RequestId, Services, ServicesDep, require
 from rag_app.api.models.answers import HitOut, ReleaseInfo, SearchOut, SearchQuery
 from rag_app.api.models.problem import problems
 from rag_assets.query.access import Caller
@@ -33,15 +34,26 @@ AsOf = Annotated[
 )
 async def search(
     query: SearchQuery,
-    principal: Reader,
+    principal: Annotated[Principal, Depends(require(READ, "search"))],
     services: ServicesDep,
+    request_id: RequestId,
     release: Release = None,
     as_of: AsOf = "",
 ) -> SearchOut:
     """The passages of the released index that fit best and that the caller may read."""
-    return await services.workers.run(
+    result = await services.workers.run(
         found, services, query, principal.caller, release=release, as_of=as_of
     )
+    services.audit.record(
+        principal,
+        "search",
+        "",
+        "ok",
+        release_id=result.release.id,
+        request_id=request_id,
+        details={"hits": len(result.hits)},
+    )
+    return result
 
 
 def found(
