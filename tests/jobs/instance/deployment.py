@@ -30,7 +30,8 @@ LOCATION = "ragline"
 LIMIT_SECONDS = 300.0
 SETTINGS = """
 [sources.docs]
-path = "documents"
+path = "{source}"
+shards = {shards}
 acl = ["public"]
 [parsing]
 workers = 1
@@ -38,6 +39,10 @@ workers = 1
 known_items = 0
 learn = false
 """
+DOCUMENTS = {
+    f"{name}.md": f"# {name}\n\nThe station {name} was built in {1950 + number} by the harbour.\n"
+    for number, name in enumerate(("alder", "birch", "cedar"))
+}
 Found = TypeVar("Found")
 
 
@@ -157,6 +162,8 @@ class Deployment:
     def hold(self, stage: str) -> "Held":
         """Make a stage wait in mid-step until it is let go."""
         place = Path(self.environment["RAGLINE_TEST_HOLD"]) / stage
+        for note in place.parent.glob(f"{stage}.*.reached"):
+            note.unlink()
         place.touch()
         return Held(self, place)
 
@@ -228,25 +235,46 @@ class Held:
 
 
 def make_deployment(
-    folder: Path, models: Path, settings: str = "", **environment: str
+    folder: Path,
+    models: Path,
+    settings: str = "",
+    source: str = "documents",
+    shards: int = 1,
+    **environment: str,
 ) -> Deployment:
-    """A deployment of a few documents in an empty folder."""
+    """A deployment of a few documents in an empty folder.
+
+    Args:
+        folder: for its state.
+        models: the exported encoder.
+        settings: more TOML.
+        source: where the documents are; they are written there when it is the folder.
+        shards: of the source.
+        environment: variables of all its processes.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "ragline.toml").write_text(SETTINGS + settings, encoding="utf-8")
-    documents, state, held = folder / "documents", folder / "state", folder / "hold"
-    for made in (documents, state, held):
+    text = SETTINGS.format(source=source, shards=shards) + settings
+    (folder / "ragline.toml").write_text(text, encoding="utf-8")
+    documents, held = folder / "documents", folder / "hold"
+    for made in (documents, held):
         made.mkdir(exist_ok=True)
-    models.mkdir(parents=True, exist_ok=True)
-    (state / "models").symlink_to(models, target_is_directory=True)
-    for number, name in enumerate(("alder", "birch", "cedar")):
-        text = f"# {name}\n\nThe station {name} was built in {1950 + number} near the harbour.\n"
-        (documents / f"{name}.md").write_text(text, encoding="utf-8")
+    if source == "documents":
+        for name, content in DOCUMENTS.items():
+            (documents / name).write_text(content, encoding="utf-8")
     values = {
         "RAG_CONFIG": str(folder / "ragline.toml"),
         "RAG_HOME": str(folder / "shared"),
-        "RAG_STATE_DIR": str(state),
+        "RAG_STATE_DIR": str(make_state(folder / "state", models)),
         "RAGLINE_TEST_HOLD": str(held),
         "RAG_ORCHESTRATION__MONITOR_SECONDS": "1",
         "DAGSTER_DISABLE_TELEMETRY": "1",
     }
     return Deployment(folder, values | environment)
+
+
+def make_state(folder: Path, models: Path) -> Path:
+    """The local state of one machine, with the exported encoder in it."""
+    folder.mkdir(parents=True)
+    models.mkdir(parents=True, exist_ok=True)
+    (folder / "models").symlink_to(models, target_is_directory=True)
+    return folder
