@@ -11,6 +11,7 @@ from pathlib import Path
 from rag_assets.embeddings.transform import embeddings_fingerprint
 from rag_assets.encoders import Encoder, make_encoder
 from rag_assets.erasure.requests import ErasureRequests
+from rag_assets.parsed_documents.stage import parsing_fingerprint
 from rag_assets.platform.errors import ConfigurationError, SourceChanged, SourceUnavailable
 from rag_assets.platform.fingerprint import fingerprint
 from rag_assets.platform.platform import Platform
@@ -165,7 +166,7 @@ def _shard(
     name, retired = partition.key, partition.retired
     expected = {
         "raw_documents": manifest_fingerprint(platform.settings, name),
-        "parsed_documents": fingerprints["parser"],
+        "parsed_documents": parsing_fingerprint(platform.settings, name),
         "chunks": fingerprints["chunker"],
         "embeddings": embeddings_fingerprint(encoder),
         "vector_index": index_table_name(fingerprints),
@@ -182,6 +183,9 @@ def _shard(
     counts = {kind: len(getattr(found, kind)) for kind in ("added", "changed", "deleted")}
     reasons = [f"{count} {kind}" for kind, count in counts.items() if count]
     emptied = retired and built and not reasons
+    if found.settling and not found.listed and stamps["raw_documents"] is None:
+        # its first files are on their way: a run would find nothing yet
+        return ShardPending(name, settling=len(found.settling))
     reasons += [] if reasons else stale
     if retired:
         reasons.append("no longer configured")

@@ -15,6 +15,7 @@ class ErrorKind(StrEnum):
     ARCHIVE_BOMB = "archive_bomb"  # a small archive that unpacks to far too much
     TEXT_TOO_LONG = "text_too_long"  # more text than parsing.max_text_mb
     BAD_RECORD = "bad_record"  # a record that is not {"title", "text"}
+    NOT_REDACTED = "not_redacted"  # personal data could not be looked for
     # found by the supervisor of the workers
     TIMEOUT = "timeout"  # longer than parsing.timeout_seconds
     OUT_OF_MEMORY = "out_of_memory"  # more than parsing.memory_mb

@@ -27,24 +27,31 @@ STAGE_VERSION = 2  # raise it when the same bytes give another text
 SECRET_PROBLEMS = ("bad_metadata", "path_escapes_root")  # the ACL is not known: nothing may serve
 
 
-def parser_fingerprint(settings: ParsingSettings) -> str:
+def parser_fingerprint(settings: ParsingSettings, redaction: str = "") -> str:
     """The fingerprint of everything but the file that decides a text.
+
+    Args:
+        settings: of the stage.
+        redaction: how personal data is replaced (``redaction_fingerprint``); empty: it stays.
 
     Returns:
         64 hexadecimal digits. Rows carry it followed by ``/`` and the format of the file.
     """
-    return fingerprint(
-        {
-            "stage": STAGE_VERSION,
-            "parser": parser_name(),
-            "ocr": ocr_language(),
-            "max_text_mb": settings.max_text_mb,
-        }
-    )
+    shape: dict[str, object] = {
+        "stage": STAGE_VERSION,
+        "parser": parser_name(),
+        "ocr": ocr_language(),
+        "max_text_mb": settings.max_text_mb,
+    }
+    return fingerprint(shape | ({"redaction": redaction} if redaction else {}))
 
 
 def parse_pending(
-    previous: pl.DataFrame, raw: pl.DataFrame, settings: ParsingSettings, now: datetime
+    previous: pl.DataFrame,
+    raw: pl.DataFrame,
+    settings: ParsingSettings,
+    now: datetime,
+    redaction: str = "",
 ) -> int:
     """How many documents would be sent to a parser.
 
@@ -53,8 +60,9 @@ def parse_pending(
         raw: the ``RAW_DOCUMENTS`` manifest.
         settings: of the stage.
         now: the time that decides which failures are due again.
+        redaction: see ``parser_fingerprint``.
     """
-    planned = plan(previous, raw, settings, now)
+    planned = plan(previous, raw, settings, now, redaction=redaction)
     return planned.filter(pl.col("action") == "parse").height
 
 
@@ -64,6 +72,7 @@ def plan(
     settings: ParsingSettings,
     now: datetime,
     full: bool = False,
+    redaction: str = "",
 ) -> pl.DataFrame:
     """Decide the action for every document of the manifest.
 
@@ -81,7 +90,8 @@ def plan(
         "problem_kind",
         "problem",
     )
-    wanted = _with_row_fingerprint(wanted, parser_fingerprint(settings))
+    stage = parser_fingerprint(settings, redaction)
+    wanted = _with_row_fingerprint(wanted, stage)
     # ``previous`` may be wide with text: take only what decides
     before = previous.select(
         "document_id",
@@ -104,7 +114,11 @@ def plan(
     retry = _is_due(settings, now)
     action = (
         pl.when(pl.col("problem_kind").is_not_null())
-        .then(pl.when(_same_problem()).then(pl.lit("keep")).otherwise(pl.lit("problem")))
+        .then(
+            pl.when(_same_problem() & ~_unredacted(stage, redaction))
+            .then(pl.lit("keep"))
+            .otherwise(pl.lit("problem"))
+        )
         .when(pl.lit(full))
         .then(pl.lit("parse"))
         .when(_same_version() & (pl.col("old_status") == "quarantined"))
@@ -195,6 +209,12 @@ def _same_problem() -> pl.Expr:
         & _same_title()
     )
     return same.fill_null(False)
+
+
+def _unredacted(stage: str, redaction: str) -> pl.Expr:
+    """Whether an older text still serves that was read before personal data was to be replaced."""
+    same = pl.col("old_fingerprint").str.starts_with(f"{stage}/").fill_null(False)
+    return pl.lit(bool(redaction)) & pl.col("has_text").fill_null(False) & ~same
 
 
 def _is_due(settings: ParsingSettings, now: datetime) -> pl.Expr:

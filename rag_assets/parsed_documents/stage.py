@@ -5,15 +5,28 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from rag_assets.platform.settings import ParsingSettings
+from rag_assets.platform.settings import ParsingSettings, Settings
 from rag_assets.platform.stage import StageOutcome, StageRun, require_upstream, write_table
+from rag_assets.privacy.redaction import redaction_fingerprint
 from rag_assets.raw_documents.blobs import Blobs
 from rag_assets.raw_documents.schema import RAW_DOCUMENTS
+from rag_assets.raw_documents.sources import parse_partition
 
+from .personal_data import PersonalData
 from .schema import PARSED_DOCUMENTS
 from .transform import parse_documents, parse_pending, parsed_digest, parser_fingerprint
 
 ASSET = "parsed_documents"
+
+
+def parsing_fingerprint(settings: Settings, partition: str) -> str:
+    """The fingerprint of this stage's configuration for one shard.
+
+    Raises:
+        ConfigurationError: personal data is to be hashed, and there is no key.
+    """
+    redaction = redaction_fingerprint(settings, parse_partition(partition)[0])
+    return parser_fingerprint(settings.parsing, redaction)
 
 
 def run_parsed_documents(run: StageRun) -> StageOutcome:
@@ -23,6 +36,9 @@ def run_parsed_documents(run: StageRun) -> StageOutcome:
     upstream = require_upstream(run, "raw_documents")
     raw = platform.tables.read("raw_documents", run.partition, RAW_DOCUMENTS)
     previous = platform.tables.read(ASSET, run.partition, PARSED_DOCUMENTS)
+    personal_data = PersonalData.of(platform.settings, parse_partition(run.partition)[0])
+    redaction = personal_data.fingerprint if personal_data else ""
+    waiting = parse_pending(previous, raw, settings, run.now, redaction)
     update = parse_documents(
         previous,
         raw,
@@ -31,7 +47,8 @@ def run_parsed_documents(run: StageRun) -> StageOutcome:
         run_id=run.run_id,
         now=run.now,
         full=run.full,
-        progress=run.progress(ASSET, parse_pending(previous, raw, settings, run.now)),
+        progress=run.progress(ASSET, waiting),
+        personal_data=personal_data,
     )
     statuses = update.frame["status"]
     facts = {
@@ -49,7 +66,10 @@ def run_parsed_documents(run: StageRun) -> StageOutcome:
         "errors_by_kind": update.errors_by_kind,
     }
     stamp = run.stamp(
-        parsed_digest(update.frame), upstream.digest, parser_fingerprint(settings), **facts
+        parsed_digest(update.frame),
+        upstream.digest,
+        parsing_fingerprint(platform.settings, run.partition),
+        **facts,
     )
     preview = ["document_id", "status", "title", "parser", "error_kind", "attempts"]
     return write_table(run, ASSET, update.frame, previous, stamp, preview=preview)

@@ -17,6 +17,7 @@ from rag_assets.platform.settings import ParsingSettings
 
 from .outcome import Extracted, Outcome
 from .pending import SECRET_PROBLEMS, name_in_words, parse_pending, parser_fingerprint, plan
+from .personal_data import PersonalData
 from .schema import PARSED_DOCUMENTS
 from .workers import EXTRACTOR, Job, Limits, run_jobs
 
@@ -83,6 +84,7 @@ def parse_documents(
     full: bool = False,
     progress: Progress | None = None,
     extractor: str = EXTRACTOR,
+    personal_data: PersonalData | None = None,
 ) -> ParseUpdate:
     """Bring the table of parsed documents up to date with the manifest.
 
@@ -96,21 +98,25 @@ def parse_documents(
         full: parse everything again, failures included, as if for the first time.
         progress: called with 1 after each file.
         extractor: ``module:function`` that reads a file in a worker.
+        personal_data: replaces it in what a parser gave; None: it stays.
 
     Raises:
         ConfigurationError: the workers cannot start.
     """
     started = time.perf_counter()
-    steps = plan(previous, raw, settings, now, full)
+    redaction = personal_data.fingerprint if personal_data else ""
+    steps = plan(previous, raw, settings, now, full, redaction)
     old_rows = _rows_by_id(previous, steps)
-    make = _RowMaker(old_rows, run_id, now)
+    only = parser_fingerprint(settings, redaction) if redaction else ""
+    make = _RowMaker(old_rows, run_id, now, only)
     rows = [
         make.without_parser(step)
         for step in _select(steps, "retitle", "reuse", "problem").iter_rows(named=True)
     ]
     to_parse = _select(steps, "parse").to_dicts()
     for index, outcome in _read(to_parse, blobs, settings, extractor):
-        rows.append(make.parsed(to_parse[index], outcome))
+        clean = personal_data.replaced(outcome) if personal_data else outcome
+        rows.append(make.parsed(to_parse[index], clean))
         if progress:
             progress(1)
     kept = previous.join(_select(steps, "keep"), on="document_id", how="semi")
@@ -168,11 +174,16 @@ def _read(
 
 @dataclass(frozen=True)
 class _RowMaker:
-    """Makes the rows that change."""
+    """Makes the rows that change.
+
+    Attributes:
+        only: the stage whose texts may go on serving; empty: those of any.
+    """
 
     old_rows: dict[str, dict[str, Any]]
     run_id: str
     now: datetime
+    only: str = ""
 
     def without_parser(self, step: dict[str, Any]) -> dict[str, Any]:
         """A row for ``retitle``, ``reuse`` or ``problem``."""
@@ -244,11 +255,12 @@ class _RowMaker:
             "run_id": self.run_id,
         }
 
-    @staticmethod
-    def _still_served(old: dict[str, Any] | None) -> dict[str, Any]:
-        """The older good version, if there is one with text."""
+    def _still_served(self, old: dict[str, Any] | None) -> dict[str, Any]:
+        """The older good version, if there is one with text that may be shown."""
         if old is None or old["text"] is None:
             return {}
+        if not (old["parser_fingerprint"] or "").startswith(self.only):
+            return {}  # it still holds personal data
         return {name: old[name] for name in _SERVED} | {"stale": True}
 
 

@@ -11,11 +11,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from rag_assets.privacy.redaction import redactor_of
+
 from .base import Fetched, Listed, Source
+from .personal_data import without_personal_data
 from .shared_listing import SharedListing
 
 if TYPE_CHECKING:
     from rag_assets.platform.settings import Settings, SourceSettings
+    from rag_assets.privacy.redaction import Redactor
 
 _SHARDED = re.compile(r"(?P<source>.+)--(?P<number>\d+)of(?P<total>\d+)")
 
@@ -75,6 +79,7 @@ class SourcePartition:
         forbidden: ids of documents that had to be forgotten: they are never read again, though
             the source still lists them.
         forgotten: those of them that the last complete listing met.
+        redactor: takes personal data out of titles and attributes; None where it stays.
         shared: one listing for all shards, made when first asked for; ``None``: list every time.
     """
 
@@ -85,6 +90,7 @@ class SourcePartition:
     source: Source | None
     forbidden: frozenset[str] = frozenset()
     forgotten: set[str] = field(default_factory=set, compare=False, repr=False)
+    redactor: "Redactor | None" = field(default=None, compare=False, repr=False)
     shared: SharedListing | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -114,7 +120,8 @@ class SourcePartition:
         """Read one document that ``list`` gave."""
         if self.source is None:
             raise ValueError(f"the partition {self.key} is retired and holds no document")
-        return self.source.fetch(listed, max_bytes)
+        fetched = self.source.fetch(listed, max_bytes)
+        return without_personal_data(fetched, self.redactor) if self.redactor else fetched
 
     def _shares(self, document_id: str) -> bool:
         return shard_of(document_id, self.shards) == self.shard
@@ -151,7 +158,8 @@ def open_partition(
         option: value.get_secret_value() for option, value in settings.storage_options.items()
     }
     source = make_source(name, source_settings, options)
-    return SourcePartition(key, name, shard or 0, shards, source, forbidden)
+    redactor = redactor_of(settings, name)
+    return SourcePartition(key, name, shard or 0, shards, source, forbidden, redactor=redactor)
 
 
 class Partitions:

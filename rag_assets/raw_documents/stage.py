@@ -6,6 +6,7 @@ from rag_assets.erasure.requests import ErasureRequests
 from rag_assets.platform.fingerprint import fingerprint
 from rag_assets.platform.settings import Settings
 from rag_assets.platform.stage import StageOutcome, StageRun, write_table
+from rag_assets.privacy.redaction import redaction_fingerprint
 
 from .blobs import Blobs
 from .manifest import manifest_digest, update_manifest
@@ -22,9 +23,13 @@ def manifest_fingerprint(settings: Settings, partition: str) -> str:
 
     A changed default ACL or attribute must reach every document, although no file has changed.
     """
-    source = settings.sources.get(parse_partition(partition)[0])
-    shape = source.model_dump(exclude={"shards", "include", "exclude"}) if source else None
-    return fingerprint([STAGE_VERSION, shape, settings.parsing.max_file_mb])
+    name = parse_partition(partition)[0]
+    source = settings.sources.get(name)
+    excluded = {"shards", "include", "exclude", "personal_data"}
+    shape = source.model_dump(exclude=excluded) if source else None
+    redaction = redaction_fingerprint(settings, name)
+    also = [redaction] if redaction else []  # most sources have none: theirs stays as it was
+    return fingerprint([STAGE_VERSION, shape, settings.parsing.max_file_mb, *also])
 
 
 def run_raw_documents(run: StageRun) -> StageOutcome:

@@ -14,7 +14,9 @@ from rag_assets.chunks.transform import ChunkUpdate, chunk_documents
 from rag_assets.embeddings.schema import embeddings_schema
 from rag_assets.encoders import Encoder
 from rag_assets.parsed_documents.pending import plan as parsing_plan
+from rag_assets.parsed_documents.personal_data import PersonalData
 from rag_assets.parsed_documents.schema import PARSED_DOCUMENTS
+from rag_assets.parsed_documents.stage import parsing_fingerprint
 from rag_assets.parsed_documents.transform import parse_documents
 from rag_assets.platform.platform import Platform
 from rag_assets.raw_documents.manifest import update_manifest
@@ -97,15 +99,23 @@ class DryRun:
         contents = PlannedContents(platform)
         raw = self._manifest(shard, contents)
         previous = platform.tables.read("parsed_documents", shard.partition, PARSED_DOCUMENTS)
-        steps = parsing_plan(previous, raw, settings, self._now)
+        personal_data = PersonalData.of(platform.settings, shard.source)
+        redaction = personal_data.fingerprint if personal_data else ""
+        steps = parsing_plan(previous, raw, settings, self._now, redaction=redaction)
         unknown = self._too_many(steps, contents)
         known = raw.join(unknown, on="document_id", how="anti")
         parsed = parse_documents(
-            previous, known, contents, settings, run_id="plan", now=self._now
+            previous,
+            known,
+            contents,
+            settings,
+            run_id="plan",
+            now=self._now,
+            personal_data=personal_data,
         ).frame
         update, before = self._chunked(shard, parsed)
         work = self._counted(shard, update, before)
-        actions = parsing_plan(previous, raw, settings, self._now, self._full)["action"]
+        actions = parsing_plan(previous, raw, settings, self._now, self._full, redaction)["action"]
         own = steps.filter(pl.col("action") == "reuse", pl.col("reuse_id") == pl.col("document_id"))
         work = replace(
             work,
@@ -119,7 +129,9 @@ class DryRun:
         tables = self._platform.tables
         raw = tables.read("raw_documents", shard.partition, RAW_DOCUMENTS)
         stamp = tables.stamp("parsed_documents", shard.partition)
-        new_parser = stamp is None or stamp.fingerprint != self._fingerprints["parser"]
+        new_parser = stamp is None or stamp.fingerprint != parsing_fingerprint(
+            self._platform.settings, shard.partition
+        )
         parse = shard.listed if self._full or new_parser else shard.added + shard.changed
         chunks = tables.read("chunks", shard.partition, CHUNKS)
         kept = shard.listed - shard.added - shard.changed

@@ -19,6 +19,10 @@ class SourceSettings(Section):
         default=[], description="Groups that may read; 'public' is everyone; [] is nobody by rule."
     )
     attributes: dict[str, Any] = Field(default={}, description="Attributes of every document.")
+    personal_data: Literal["off", "mask", "hash"] = Field(
+        default="off",
+        description="Replace addresses and numbers of people before anything is kept of a text.",
+    )
 
 
 class ParsingSettings(Section):

@@ -110,6 +110,9 @@ class TelemetrySettings(Section):
     )
 
 
+PersonalData = Literal["EMAIL_ADDRESS", "PHONE_NUMBER", "CREDIT_CARD", "IBAN_CODE", "IP_ADDRESS"]
+
+
 class PrivacySettings(Section):
     """Personal data in documents and logs."""
 
@@ -124,7 +127,7 @@ class PrivacySettings(Section):
         default=["US", "GB", "DE", "FR", "CA"],
         description="Countries whose national phone numbers are known; others with +.",
     )
-    entities: list[str] = Field(
+    entities: list[PersonalData] = Field(
         default=["EMAIL_ADDRESS", "PHONE_NUMBER", "CREDIT_CARD", "IBAN_CODE", "IP_ADDRESS"],
         description="Kinds of personal data that are looked for.",
     )

@@ -141,8 +141,9 @@ def test_a_forgotten_document_is_gone_from_every_cache(
         again = engine.ask(question, board)
         assert "cache" in again.timings_ms
         assert canary("merger") in again.answer + str(again.citations)
-    receipt = forget(shared, f"docs/{canary('merger')}.md")
-    place = {item["place"]: item for item in receipt.to_dict()["places"]}["answer cache"]
+    receipt = forget(shared, f"docs/{canary('merger')}.md").receipt
+    assert receipt is not None
+    place = {item["place"]: item for item in receipt["places"]}["answer cache"]
     assert (place["before"], place["after"]) == (1, 0)
     client = redis.Redis.from_url(redis_server.url)
     assert canary("merger") not in repr([client.get(key) for key in client.scan_iter()])
