@@ -77,7 +77,9 @@ def accept(
             "This feedback does not say which documents answer the question.",
             "Name them with --relevant (and --quote), or give --unanswerable.",
         )
-    check_evidence(platform, list(candidate.evidence or ()) if named is None else named)
+    evidence = list(candidate.evidence or ()) if named is None else named
+    if evidence:
+        check_evidence(platform, evidence)
     path = set_path_of(set_path)
     line = _append(platform, path, candidate, named)
     FeedbackStore(platform.database).decide(

@@ -13,8 +13,8 @@ from pathlib import Path
 from rag_assets.platform.processes import end_with_parent
 
 TAIL_BYTES = 4000
-# of a group whose leader has ended: its members are ending, too
-GROUP_SECONDS = 5.0
+# for what a process that has ended left behind
+GROUP_SECONDS = 3.0
 LOOK_SECONDS = 0.1
 
 
@@ -112,8 +112,10 @@ class Running:
             os.killpg(self.pid, signal.SIGKILL)
 
     def _end_group(self) -> None:
-        """Its children may be tidying up: wait a little, then kill."""
+        """Its children may be tidying up: ask them, wait a little, then kill."""
         limit = time.monotonic() + GROUP_SECONDS
+        with suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGTERM)
         while self._group_lives() and time.monotonic() < limit:
             time.sleep(LOOK_SECONDS)
         self.kill()

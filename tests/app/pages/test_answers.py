@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from rag_assets.platform.platform import Platform
-from rag_assets.platform.settings import LLMSettings
+from rag_assets.platform.settings import CacheSettings, LLMSettings
 from tests.query.openai_server import OpenAIServer, Reply
 
 from .chat import SECONDS, Chat, opened
@@ -19,7 +19,7 @@ WRITTEN = ("Report a stolen laptop ", "within two hours ", "to extension 4400 ",
 def written_address(platform: Platform, llm: OpenAIServer) -> Iterator[str]:
     """The page of a service whose answers are written by an LLM."""
     settings = LLMSettings(base_url=llm.url, model="tiny", retries=0)
-    with serving(changed(platform, llm=settings)) as found:
+    with serving(changed(platform, llm=settings, cache=CacheSettings(enabled=False))) as found:
         yield found
 
 
