@@ -20,7 +20,7 @@ export PYTHONUNBUFFERED := 1
 export DAGSTER_DISABLE_TELEMETRY := 1
 export HF_HUB_OFFLINE := 1
 
-.PHONY: help install demo vllm llamaindex browser axe test check bench up ui lock clean
+.PHONY: help install demo vllm llamaindex browser axe prometheus test check bench up ui lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -t -s "$$(printf '\t')"
@@ -97,7 +97,23 @@ axe: $(AXE) ## Install the accessibility checker of the tests into .node
 $(AXE):
 	npm install --prefix .node --no-save --no-audit --no-fund --silent axe-core@4.14.1
 
-test: install vllm llamaindex browser axe ## Run the whole test suite
+# Alert rules and scraping are tested with the real Prometheus: Debian's package, unpacked beside the
+# other programs and not installed, so that no service is started.
+prometheus: $(BIN)/prometheus ## Put Prometheus and promtool into .venv, for the tests
+
+$(BIN)/prometheus: | $(STAMP)
+	@if command -v prometheus promtool >/dev/null; then \
+	  ln -sf "$$(command -v promtool)" $(BIN)/promtool; ln -sf "$$(command -v prometheus)" $@; exit 0; \
+	fi; \
+	place=$$(mktemp -d); trap 'rm -rf "$$place"' EXIT; \
+	sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	(cd "$$place" && { apt-get download -qq prometheus 2>/dev/null \
+	  || { $$sudo apt-get update -qq && apt-get download -qq prometheus 2>/dev/null; }; }) \
+	&& dpkg-deb -x "$$place"/prometheus_*.deb "$$place" \
+	&& cp "$$place/usr/bin/promtool" $(BIN)/promtool && cp "$$place/usr/bin/prometheus" $@ \
+	|| { echo "The tests need Prometheus: install it, then run 'make test' again."; exit 1; }
+
+test: install vllm llamaindex browser axe prometheus ## Run the whole test suite
 	$(BIN)/python -m pytest -q -n $(TEST_WORKERS) --dist loadgroup
 
 check: install ## Lint, types, import layers, dead links
