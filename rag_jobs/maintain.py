@@ -1,4 +1,4 @@
-"""Maintenance: retire old releases, reclaim space, keep the indices up to date."""
+"""Maintenance: retire old releases and runs, reclaim space, keep the indices up to date."""
 
 import time
 from collections.abc import Callable
@@ -19,9 +19,14 @@ from rag_assets.releases.retention import retire_releases
 from rag_assets.vector_index.table import IndexTable
 from rag_assets.vector_index.version_files import DatasetFiles
 
+from .alerts.sent import forget_sent
+from .instance import open_instance
+from .retention import Expired, expire_records
+
 Progress = Callable[[str, int, int], None]
 
-STEPS = ("indices", "releases", "blobs", "evaluations")
+STEPS = ("indices", "releases", "blobs", "evaluations", "runs and events")
+RUNS = "old runs"
 EVALUATION_TABLES = ("retrieval_evaluation", "answer_evaluation", "judgements", "replay")
 # an ingest keeps the bytes of a document some time before its manifest names them
 BLOB_GRACE = timedelta(days=1)
@@ -39,6 +44,8 @@ class Maintenance:
         blobs, blob_bytes: documents' bytes that nothing needed any more.
         evaluations: tables of evaluations of removed releases.
         indexed: rows that the indices did not hold yet.
+        runs: old runs of Dagster that were removed, with their events.
+        run_bytes: what Dagster's databases and files have become smaller by.
         seconds: wall time.
     """
 
@@ -50,6 +57,8 @@ class Maintenance:
     blob_bytes: int
     evaluations: int
     indexed: int
+    runs: int
+    run_bytes: int
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
@@ -61,13 +70,15 @@ def maintain(
     platform: Platform,
     now: datetime | None = None,
     progress: Progress = lambda step, done, total: None,
+    instance: dg.DagsterInstance | None = None,
 ) -> Maintenance:
     """Do all that is due; what is not due is left alone, so that it may run at any time.
 
     Args:
         platform: the deployment.
         now: with a time zone; default: this moment.
-        progress: told of every step.
+        progress: told of every step, and of every run that is removed.
+        instance: Dagster's; default: that of the deployment, where there is one.
 
     Raises:
         AlreadyRunning: an ingest, or another maintenance, is at work.
@@ -83,7 +94,11 @@ def maintain(
         blobs, blob_bytes = collect_blobs(platform, needed_blobs(platform), now - BLOB_GRACE)
         progress(STEPS[3], 3, len(STEPS))
         evaluations = _drop_evaluations(platform)
-        progress(STEPS[3], len(STEPS), len(STEPS))
+    # an ingest need not wait for this
+    progress(STEPS[4], 4, len(STEPS))
+    expired = _expire(platform, instance, now, lambda done, total: progress(RUNS, done, total))
+    forget_sent(platform, now - timedelta(hours=2 * platform.settings.alerts.repeat_hours))
+    progress(STEPS[4], len(STEPS), len(STEPS))
     return Maintenance(
         releases=retired.releases,
         tables=retired.tables,
@@ -93,6 +108,8 @@ def maintain(
         blob_bytes=blob_bytes,
         evaluations=evaluations,
         indexed=indexed,
+        runs=expired.runs,
+        run_bytes=expired.bytes,
         seconds=round(time.perf_counter() - started, 3),
     )
 
@@ -110,6 +127,20 @@ def needed_blobs(platform: Platform) -> set[str]:
         if release.readable:
             needed.update(open_release(platform, release).documents()["content_sha256"])
     return {sha256 for sha256 in needed if sha256}
+
+
+def _expire(
+    platform: Platform,
+    instance: dg.DagsterInstance | None,
+    now: datetime,
+    progress: Callable[[int, int], None],
+) -> Expired:
+    if instance is not None:
+        return expire_records(platform, instance, now, progress)
+    if not (platform.settings.dagster_home / "dagster.yaml").exists():
+        return Expired()
+    with open_instance(platform.settings) as opened:
+        return expire_records(platform, opened, now, progress)
 
 
 def _prepare(platform: Platform) -> int:
@@ -151,7 +182,7 @@ def _drop_evaluations(platform: Platform) -> int:
 @dg.op(
     pool="index_write",
     out=dg.Out(dict, description="What was removed; see Maintenance."),
-    description="Retires old releases, reclaims their space, brings the indices up to date.",
+    description="Retires old releases and runs, reclaims space, brings the indices up to date.",
 )
 def maintain_deployment(
     context: dg.OpExecutionContext, platform: dg.ResourceParam[Platform]
@@ -159,10 +190,11 @@ def maintain_deployment(
     """The one step of the job ``maintenance``."""
 
     def tell(step: str, done: int, total: int) -> None:
-        context.log.info(f"{step} ({done} of {total})")
+        if step in STEPS:  # a line for every run would be an event for every run
+            context.log.info(f"{step} ({done} of {total})")
 
     with explained(platform):
-        done = maintain(platform, progress=tell).to_dict()
+        done = maintain(platform, progress=tell, instance=context.instance).to_dict()
     numbers = {name: value for name, value in done.items() if isinstance(value, int | float)}
     named = {name: ", ".join(map(str, done[name])) or "none" for name in ("releases", "tables")}
     return dg.Output(done, metadata={**numbers, **named})
@@ -170,7 +202,7 @@ def maintain_deployment(
 
 @dg.job(
     name="maintenance",
-    description="Retire old releases and reclaim their space.",
+    description="Retire old releases and runs, and reclaim their space.",
     executor_def=dg.in_process_executor,
 )
 def maintenance_job() -> None:

@@ -43,7 +43,7 @@ def schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
             settings.releases.maintenance_cron,
             "weekly_maintenance",
             "maintenance",
-            "Retires old releases and reclaims their space.",
+            "Optimizes the index; removes old releases, runs, events and bytes that nothing needs.",
         ),
     ]
 

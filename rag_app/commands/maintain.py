@@ -4,7 +4,7 @@ from rag_app.output import AsJson, print_json, print_table
 
 
 def maintain(as_json: AsJson = False) -> None:
-    """Retire old releases, reclaim their space, keep the indices up to date."""
+    """Retire old releases and runs, reclaim their space, keep the indices up to date."""
     from rag_app.progress import counting_bars
     from rag_assets.platform.platform import Platform
     from rag_jobs.maintain import maintain as run_maintain
@@ -26,6 +26,7 @@ def maintain(as_json: AsJson = False) -> None:
         ("blobs removed", f"{done.blobs} ({_megabytes(done.blob_bytes)})"),
         ("tables of evaluations removed", done.evaluations),
         ("rows added to the indices", done.indexed),
+        ("old runs removed from Dagster", f"{done.runs} ({_megabytes(done.run_bytes)})"),
         ("seconds", done.seconds),
     ]
     print_table("Maintenance", ["", ""], rows)
