@@ -13,6 +13,9 @@ from rag_assets.service_records.keys import ApiKeys
 from tests.app.api.running import Service, serving
 from tests.app.commands import ragline
 from tests.query.openai_server import OpenAIServer
+from tests.vllm.fixtures import running_vllm, vllm_server
+
+__all__ = ["running_vllm", "vllm_server"]
 
 DOCUMENTS = {
     "travel.md": "# Travel policy\n\n## Hotels\n\nA room in London may cost up to 165 pounds per "
@@ -103,6 +106,12 @@ def client(service: Service) -> Iterator[httpx.Client]:
     """A client of ``service``."""
     with service.client() as client:
         yield client
+
+
+@pytest.fixture
+def live(client: httpx.Client) -> int:
+    """The live release."""
+    return int(client.get("/v1/releases").json()["live"])
 
 
 @pytest.fixture(scope="session")

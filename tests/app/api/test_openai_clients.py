@@ -31,7 +31,7 @@ def openai_client(service: Service) -> openai.OpenAI:
     return openai.OpenAI(base_url=f"{service.url}/v1", api_key="any", max_retries=0, timeout=120)
 
 
-def test_the_official_client(openai_client: openai.OpenAI, said: str) -> None:
+def test_the_official_client(openai_client: openai.OpenAI, said: str, live: int) -> None:
     assert [model.id for model in openai_client.models.list()] == [
         "ragline",
         "ragline-extractive",
@@ -44,7 +44,7 @@ def test_the_official_client(openai_client: openai.OpenAI, said: str) -> None:
     assert text.startswith(said)
     assert "**Sources**\n\n- [1] Travel policy (`docs/travel.md`)" in text
     assert completion.choices[0].finish_reason == "stop"
-    assert completion.system_fingerprint == "release-1"
+    assert completion.system_fingerprint == f"release-{live}"
     assert completion.usage is not None
     assert (completion.usage.prompt_tokens, completion.usage.total_tokens) == (70, 79)
     whole = completion.model_extra["ragline"]

@@ -1,0 +1,61 @@
+"""A real vLLM server behind a running service: tokens as they come, and a client that leaves."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import openai
+import pytest
+
+from tests.app.api.running import Service, serving
+from tests.vllm.server import VLLMServer
+
+pytestmark = pytest.mark.vllm
+
+QUESTION = "How much may a room in London cost per night?"
+SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def with_vllm(deployment: Path, running_vllm: Callable[[], VLLMServer]) -> Iterator[Service]:
+    environment = {
+        "RAG_LLM__BASE_URL": running_vllm().url,
+        "RAG_LLM__MAX_ANSWER_TOKENS": "400",
+        "RAG_CACHE__ENABLED": "false",
+    }
+    with serving(deployment, environment=environment) as service:
+        yield service
+
+
+def test_tokens_come_while_vllm_writes(with_vllm: Service, vllm_server: VLLMServer) -> None:
+    before = vllm_server.generated_tokens()
+    with openai.OpenAI(base_url=f"{with_vllm.url}/v1", api_key="x", timeout=SECONDS) as client:
+        chunks = list(
+            client.chat.completions.create(
+                model="ragline-llm",
+                messages=[{"role": "user", "content": QUESTION}],
+                stream=True,
+                stream_options={"include_usage": True},
+            )
+        )
+    texts = [chunk.choices[0].delta.content for chunk in chunks if chunk.choices]
+    assert len([text for text in texts if text]) > 3
+    assert chunks[-1].usage is not None
+    written = vllm_server.generated_tokens() - before
+    assert chunks[-1].usage.completion_tokens == written > 0
+
+
+def test_vllm_stops_when_the_client_leaves(with_vllm: Service, vllm_server: VLLMServer) -> None:
+    body = {"question": QUESTION, "answerer": "llm", "stream": True}
+    with httpx.Client(base_url=with_vllm.url, timeout=SECONDS) as client:
+        with client.stream("POST", "/v1/ask", json=body) as response:
+            lines = response.iter_lines()
+            assert next(lines) == "event: token"
+            assert "text" in json.loads(next(lines).removeprefix("data: "))
+            assert vllm_server.running_requests() == 1
+    end = time.monotonic() + SECONDS
+    while vllm_server.running_requests() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert vllm_server.running_requests() == 0
