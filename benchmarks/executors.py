@@ -110,17 +110,19 @@ def _deployment(
         "RAG_HOME": str(folder / "home"),
         "RAG_STATE_DIR": str(folder / "state"),
         "RAG_ORCHESTRATION__EXECUTOR": executor,
+        # two steps at the same time everywhere: two runs, two workers of one step each
+        "RAG_ORCHESTRATION__MAX_CONCURRENT_STEPS": "1",
         "DAGSTER_HOME": str(folder / "state" / "dagster"),
     }
 
 
 @contextmanager
 def _worker(name: str, folder: Path, environment: dict[str, str]) -> Iterator[None]:
-    program = Path(sys.executable).with_name("dagster-celery")
-    options = ["-A", "rag_jobs.instance.celery_app", "-n", name, "--", "--concurrency=1"]
+    program = Path(sys.executable).with_name("ragline")
+    options = ["-A", "rag_jobs.instance.celery_app", "-n", name]
     with (folder / f"{name}.log").open("wb") as log:
         started = subprocess.Popen(
-            [program, "worker", "start", *options],
+            [program, "exec", "dagster-celery", "worker", "start", *options],
             cwd=ROOT,
             env=environment,
             stdout=log,

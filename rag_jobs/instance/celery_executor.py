@@ -43,6 +43,7 @@ def celery_configuration(settings: Settings) -> dict[str, Any]:
             "task_acks_late": True,
             "task_reject_on_worker_lost": False,
             "task_track_started": True,
+            "worker_concurrency": section.max_concurrent_steps,
             "broker_connection_retry_on_startup": True,
             "broker_transport_options": {"visibility_timeout": VISIBILITY_SECONDS},
             "result_backend_transport_options": {"visibility_timeout": VISIBILITY_SECONDS},

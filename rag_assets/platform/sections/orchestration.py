@@ -19,7 +19,7 @@ class OrchestrationSettings(Section):
     )
     max_concurrent_runs: int = Field(default=2, ge=1, description="Runs at the same time.")
     max_concurrent_steps: int = Field(
-        default=2, ge=1, description="multiprocess: steps of a run at the same time."
+        default=2, ge=1, description="Steps at the same time: of a run, or of one Celery worker."
     )
     celery_broker: SecretStr = Field(
         default=SecretStr("redis://localhost:6379/0"), description="celery: where steps queue."

@@ -101,10 +101,16 @@ class Deployment:
 
     @contextmanager
     def worker(self, name: str, **environment: str) -> Iterator["Popen[bytes]"]:
-        """``dagster-celery worker start``."""
-        command = ["dagster-celery", "worker", "start", "-A", "rag_jobs.instance.celery_app"]
-        options = ["-n", name, "--", "--concurrency=1"]
+        """``dagster-celery worker start``, as an operator starts it; ready for steps."""
+        command = ["ragline", "exec", "dagster-celery", "worker", "start"]
+        options = ["-A", "rag_jobs.instance.celery_app", "-n", name]
         with self._started([*command, *options], name, environment) as started:
+
+            def ready() -> bool:
+                assert started.poll() is None, self.logs()
+                return " ready." in (self.folder / f"{name}.log").read_text()
+
+            self.wait_for(ready, f"worker {name}")
             yield started
 
     @contextmanager

@@ -133,6 +133,7 @@ def cluster(
             RAG_ORCHESTRATION__CELERY_BACKEND=f"{redis}/1",
             RAG_ORCHESTRATION__LOST_WORKER_SECONDS="8",
             RAG_ORCHESTRATION__RUN_RETRIES="5",
+            RAG_ORCHESTRATION__MAX_CONCURRENT_STEPS="1",
         )
         deployment.prepare()
         workers = {}
@@ -140,9 +141,6 @@ def cluster(
             state = make_state(folder / name, model_cache)
             own = {"RAG_STATE_DIR": str(state), "DAGSTER_HOME": str(state / "dagster")}
             workers[name] = stack.enter_context(deployment.worker(name, **own))
-        for name in WORKERS:
-            log = deployment.folder / f"{name}.log"
-            deployment.wait_for(lambda log=log: " ready." in log.read_text(), f"worker {name}")
         yield Cluster(deployment, workers)
 
 
