@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-MODULES = ("embedding", "parsing", "chunking", "ingest", "search", "promotion")
+MODULES = ("embedding", "parsing", "chunking", "ingest", "search", "promotion", "service")
 
 
 def main() -> int:
