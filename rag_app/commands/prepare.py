@@ -77,5 +77,6 @@ def execute(context: typer.Context) -> None:
             f"There is no program '{name}'.", "Name one of Dagster's, e.g. dagster-webserver."
         )
     prepare_dagster_home(load_settings())
+    os.environ["PATH"] = search  # dagster-celery looks for celery there
     sys.stdout.flush()
     os.execv(program, [program, *arguments])
