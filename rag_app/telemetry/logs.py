@@ -26,6 +26,7 @@ HIDDEN = "***"
 # a secret that is shorter would hide ordinary words
 SHORTEST_SECRET = 6
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+OWN = ("rag_app", "rag_jobs", "evals", "rag_assets")
 REQUEST_FIELDS = ("request_id", "route", "method", "principal", "answer_id")
 _TOKEN = re.compile(r"(?i)\b(bearer|basic|api[-_ ]?key\W{1,3})\s*[\w.~+/=-]{8,}")
 _PASSWORD = re.compile(r"(?<=://)[^\s/@:]*:[^\s/@]+(?=@)")
@@ -57,8 +58,10 @@ def log_config(settings: Settings) -> dict[str, Any]:
                 "stream": "ext://sys.stderr",
             }
         },
-        "root": {"handlers": ["stderr"], "level": level},
+        # at DEBUG, libraries write what they send and receive: answers, uploads, credentials
+        "root": {"handlers": ["stderr"], "level": max(level, "INFO", key=LEVELS.index)},
         "loggers": {
+            **{name: {"level": level} for name in OWN},
             "uvicorn": routed,
             "uvicorn.error": routed,
             "uvicorn.access": {"handlers": [], "propagate": False, "level": "CRITICAL"},
