@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from evals.evaluations import Evaluation
-from rag_assets.platform.dagster_bridge import OWNERS, code_version, explained
+from rag_assets.platform.dagster_bridge import (
+    DAILY,
+    OWNERS,
+    code_version,
+    explained,
+    freshness,
+)
 from rag_assets.platform.fingerprint import fingerprint
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import Settings
@@ -33,6 +39,7 @@ def answer_evaluation_asset(settings: Settings) -> dg.AssetsDefinition:
         pool="judge",
         kinds={"ragas", "deepeval"},
         owners=OWNERS,
+        freshness_policy=freshness(settings, DAILY),
         code_version=code_version(
             VERSION,
             settings.evaluation.max_answers,

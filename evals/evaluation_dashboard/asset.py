@@ -7,7 +7,13 @@ from typing import Any
 
 import dagster as dg
 
-from rag_assets.platform.dagster_bridge import OWNERS, code_version, explained
+from rag_assets.platform.dagster_bridge import (
+    DAILY,
+    OWNERS,
+    code_version,
+    explained,
+    freshness,
+)
 from rag_assets.platform.fingerprint import fingerprint
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import Settings
@@ -20,6 +26,8 @@ from .page import INDEX, Page, page_of
 FOLDER = "dashboard"
 # so long a second run waits for the first one
 LOCK_SECONDS = 120.0
+RENEWED_BY = ("retrieval_evaluation", "answer_evaluation", "release")
+RETRY_CRON = "*/10 * * * *"
 
 
 def evaluation_dashboard_asset(settings: Settings) -> dg.AssetsDefinition:
@@ -37,6 +45,8 @@ def evaluation_dashboard_asset(settings: Settings) -> dg.AssetsDefinition:
         group_name="evaluation",
         kinds={"altair"},
         owners=OWNERS,
+        automation_condition=renewal(),
+        freshness_policy=freshness(settings, DAILY),
         code_version=code_version("evaluation_dashboard", 1, settings.judge.min_coverage),
     )
     def evaluation_dashboard(
@@ -54,6 +64,21 @@ def evaluation_dashboard_asset(settings: Settings) -> dg.AssetsDefinition:
         return described(page, index)
 
     return evaluation_dashboard
+
+
+def renewal() -> dg.AutomationCondition[dg.AssetKey]:
+    """When it is renewed by itself: when a release or an evaluation has new data, never for the same.
+
+    One that failed is tried again every ten minutes. What is asked for by day has a schedule.
+    """
+    new = dg.AutomationCondition.any_deps_match(
+        dg.AutomationCondition.data_version_changed()
+    ).allow(dg.AssetSelection.assets(*RENEWED_BY))
+    again = dg.AutomationCondition.execution_failed() & (
+        dg.AutomationCondition.cron_tick_passed(RETRY_CRON, "UTC")
+    )
+    condition = (new.since_last_handled() | again) & ~dg.AutomationCondition.in_progress()
+    return condition.with_label("a release or an evaluation has new data")
 
 
 def dashboard_folder(platform: Platform) -> Path:

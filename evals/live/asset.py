@@ -6,7 +6,13 @@ from datetime import UTC, date, datetime
 
 import dagster as dg
 
-from rag_assets.platform.dagster_bridge import OWNERS, code_version, explained
+from rag_assets.platform.dagster_bridge import (
+    DAILY,
+    OWNERS,
+    code_version,
+    explained,
+    freshness,
+)
 from rag_assets.platform.fingerprint import fingerprint
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import Settings
@@ -38,6 +44,7 @@ def query_log_asset(settings: Settings) -> dg.AssetsDefinition:
         kinds={"sqlalchemy"},
         owners=OWNERS,
         partitions_def=daily_partitions(settings),
+        freshness_policy=freshness(settings, DAILY),
         code_version=code_version("query_log", 1),
     )
     def query_log(
@@ -122,6 +129,7 @@ def query_costs_asset(settings: Settings) -> dg.AssetsDefinition:
         kinds={"sqlalchemy"},
         owners=OWNERS,
         partitions_def=daily_partitions(settings),
+        freshness_policy=freshness(settings, DAILY),
         code_version=code_version("query_costs", 1),
     )
     def query_costs(

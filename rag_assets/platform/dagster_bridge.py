@@ -7,6 +7,7 @@ else in the rooms knows nothing of Dagster.
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import dagster as dg
@@ -17,6 +18,7 @@ from .errors import explained_error
 from .fingerprint import fingerprint
 from .platform import Platform
 from .processes import release_memory
+from .settings import Settings
 from .stage import StageOutcome, StageRun
 
 SOURCE_SHARDS = dg.DynamicPartitionsDefinition(name="source_shards")
@@ -25,11 +27,25 @@ FULL_TAG = "ragline/full"
 SETTLE_TAG = "ragline/settle_seconds"
 OWNERS = ["team:knowledge-platform"]
 PLATFORM = "platform"
+DAILY = timedelta(days=1)
 
 
 def code_version(*parts: Any) -> str:
     """A short code version from a stage's version and the settings that shape its output."""
     return fingerprint(list(parts))[:12]
+
+
+def freshness(settings: Settings, cycle: timedelta = timedelta(0)) -> dg.FreshnessPolicy:
+    """When an asset counts as late in the UI.
+
+    Args:
+        settings: ``orchestration.fresh_within_hours`` says how late is too late.
+        cycle: how often it is made by itself.
+    """
+    allowed = max(
+        timedelta(hours=settings.orchestration.fresh_within_hours) + cycle, timedelta(minutes=2)
+    )
+    return dg.FreshnessPolicy.time_window(fail_window=allowed, warn_window=allowed * 3 / 4)
 
 
 def stage_run(context: dg.AssetExecutionContext, platform: Platform) -> StageRun:

@@ -5,7 +5,12 @@ from typing import Any
 
 import dagster as dg
 
-from rag_assets.platform.dagster_bridge import OWNERS, code_version, explained
+from rag_assets.platform.dagster_bridge import (
+    OWNERS,
+    code_version,
+    explained,
+    freshness,
+)
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import Settings
 
@@ -37,6 +42,7 @@ def release_asset(settings: Settings, further: FurtherGates | None = None) -> dg
         kinds={"lancedb"},
         owners=OWNERS,
         pool="index_write",
+        freshness_policy=freshness(settings),
         code_version=code_version(settings.gates.model_dump()),
         check_specs=[
             dg.AssetCheckSpec(name, asset="release", description=text, blocking=True)

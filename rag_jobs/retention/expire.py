@@ -50,6 +50,8 @@ def expire_records(
         now: with a time zone; what counts as old is reckoned from here.
         progress: told how many of the old runs are done.
     """
+    if instance.is_ephemeral:  # it lives as long as this process
+        return Expired()
     before = now - timedelta(days=platform.settings.orchestration.keep_events_days)
     size = occupied_bytes(instance)
     old = list(_old_runs(instance, before))
