@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 # another process that makes the same answer is waited for at most so long, and looked after so often
 CLAIM_SECONDS = 30.0
-OTHERS_SECONDS = 5.0
+OTHERS_SECONDS = 10.0
 LOOK_SECONDS = 0.05
 # answers that take more are made anew
 MOST_BYTES = 1_000_000

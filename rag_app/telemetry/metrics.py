@@ -10,7 +10,13 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+)
 from prometheus_client.exposition import generate_latest
 from prometheus_client.registry import Collector
 
@@ -89,6 +95,7 @@ class Metrics:
     """
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        disable_created_metrics()  # a series more for every one, of which nothing is asked
         self._registry = registry or CollectorRegistry()
         self._made = {name: self._make(name) for name in DECLARED}
         self._state: list[Collector] = []

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from rag_app.cache import CachedEngine, Caches
+from rag_app.cache import CachedEngine, Caches, cached_engine
 from rag_app.cache.redis_store import TIMEOUT_SECONDS, RedisStore
 from rag_assets.erasure.base import Subject
 from rag_assets.platform.errors import StorageError
@@ -61,8 +61,11 @@ def test_what_is_not_ours_in_redis_is_a_miss(platform: Platform, redis_server: R
 
 
 def test_two_processes_make_an_answer_once(
-    platform: Platform, redis_server: Redis, llm: OpenAIServer
+    platform: Platform, redis_server: Redis, llm: OpenAIServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # however busy the machine is
+    monkeypatch.setattr(cached_engine, "OTHERS_SECONDS", 300.0)
+    monkeypatch.setattr(cached_engine, "CLAIM_SECONDS", 300.0)
     llm.reset(default=Reply(delay=0.3))
     settings = LLMSettings(base_url=llm.url, model="tiny")
     shared = changed(with_redis(platform, redis_server), llm=settings)
@@ -83,8 +86,9 @@ def test_two_processes_make_an_answer_once(
 
 
 def test_a_process_that_died_holds_nobody_up_for_long(
-    platform: Platform, redis_server: Redis
+    platform: Platform, redis_server: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(cached_engine, "OTHERS_SECONDS", 0.5)
     shared = with_redis(platform, redis_server)
     engine = cached(shared)
     client = redis.Redis.from_url(redis_server.url)
