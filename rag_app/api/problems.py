@@ -12,12 +12,20 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from rag_app.access.errors import Refused
 from rag_app.service.errors import NotFound
-from rag_app.service.told import INTERNAL_HINT, INTERNAL_WORDS, is_told, status_of, words_of
+from rag_app.service.told import (
+    INTERNAL_HINT,
+    INTERNAL_WORDS,
+    as_known,
+    is_told,
+    status_of,
+    words_of,
+)
 from rag_app.service.workers import whole_seconds
 from rag_assets.platform.errors import RaglineError
 
@@ -42,6 +50,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(ClientGone, _on_gone)
+    for kind in (SQLAlchemyError, OSError):
+        app.add_exception_handler(kind, _on_library)
     app.add_exception_handler(Exception, _on_unknown)
 
 
@@ -124,6 +134,15 @@ async def refuse(scope: Scope, receive: Receive, send: Send, error: Refused) -> 
 
 async def _on_known(request: Request, error: Exception) -> JSONResponse:
     return respond(request, problem_of(error, request_id_of(request.scope)), headers_of(error))
+
+
+async def _on_library(request: Request, error: Exception) -> JSONResponse:
+    """A full disk or a database that is away shows as an error of a library."""
+    known = as_known(error, request.app.state.services.platform.state_path)
+    if known is error:
+        raise error
+    logger.error("Request %s: %s", request_id_of(request.scope), error)
+    return await _on_known(request, known)
 
 
 async def _on_http(request: Request, error: Exception) -> JSONResponse:

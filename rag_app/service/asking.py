@@ -4,11 +4,14 @@ from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from rag_app.access.principal import Principal
 from rag_assets.query.answer import Answer
 from rag_assets.query.answering import Event
 
 from .services import Services
+from .told import as_known
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,14 @@ async def stream(services: Services, asked: Asked) -> AsyncGenerator[Event, None
             answerer=asked.answerer,
         )
 
-    async with aclosing(services.workers.stream(start)) as events:
-        async for event in events:
-            if isinstance(event, Answer):
-                _record(services, asked, event)
-            yield event
+    try:
+        async with aclosing(services.workers.stream(start)) as events:
+            async for event in events:
+                if isinstance(event, Answer):
+                    _record(services, asked, event)
+                yield event
+    except (SQLAlchemyError, OSError) as error:
+        raise as_known(error, services.platform.state_path) from error
 
 
 async def answer(services: Services, asked: Asked) -> Answer:

@@ -1,5 +1,9 @@
 """What callers are told of an error: a status, and words that give nothing away of what is inside."""
 
+from pathlib import Path
+
+from sqlalchemy.exc import InterfaceError, OperationalError
+
 from rag_app.access.errors import Refused
 from rag_assets.platform import errors
 from rag_assets.platform.errors import RaglineError
@@ -42,6 +46,21 @@ SPEAKING = (
 INTERNAL_WORDS = "Something went wrong that is not the request's fault."
 INTERNAL_HINT = "Tell the operator the id of the request: the reason is in the logs."
 LOGGED_HINT = "The operator finds the reason in the logs."
+
+
+def as_known(error: Exception, state_path: Path) -> Exception:
+    """An error of a library as the error of ours that it stands for; itself where it stands for none.
+
+    Args:
+        error: what was raised.
+        state_path: the local state folder, whose disk may be full.
+    """
+    if isinstance(error, RaglineError):
+        return error
+    known = errors.explained_error(error, state_path)
+    if known is None and isinstance(error, OperationalError | InterfaceError):
+        return errors.StorageError("The platform database cannot be reached.")
+    return known or error
 
 
 def status_of(error: Exception) -> int:
