@@ -111,13 +111,14 @@ def test_everything_runs_answers_takes_in_files_and_ends(deploy: Deploy) -> None
         budget = b"The budget of project Heron is 4711 euros in the coming year."
         stored = httpx.post(f"{api}/documents", files={"file": ("heron.md", budget)})
         assert stored.status_code == 202, stored.text
+        uploaded = stored.json()["document_id"]
         question = "What is the budget of project Heron?"
         answer = wait_for(
-            lambda: "inbox/heron.md" in cited(found := ask(api, question)) and found,
+            lambda: uploaded in cited(found := ask(api, question)) and found,
             "an answer from the upload",
             logs,
         )
-        lineage = httpx.get(f"{api}/answers/{answer['answer_id']}/lineage").json()
+        lineage = httpx.get(f"{api}/answers/{answer['answer_id']}/lineage", timeout=60).json()
         run = lineage["documents"][0]["runs"][0]
         assert run["run_url"] == f"{addresses['Dagster UI']}/runs/{run['run_id']}"
         assert httpx.get(run["run_url"]).status_code == 200

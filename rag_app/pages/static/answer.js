@@ -3,7 +3,7 @@ import { el, icon } from "./dom.js";
 import { render } from "./markdown.js";
 import { openPassage } from "./passage.js";
 import {
-  answererWords, confidenceWords, degradedWords, dollars, duration, headingOf, moment, pagesWords, WEAK_SUPPORT,
+  addressOf, answererWords, confidenceWords, degradedWords, dollars, duration, headingOf, moment, pagesWords, WEAK_SUPPORT,
 } from "./words.js";
 
 const MARKER = /\s*\[\d+(?:\s*,\s*\d+)*\]/g;
@@ -114,7 +114,7 @@ function documentOf(items, answer) {
   const [{ title, uri, document_id }] = items;
   return el("li", { class: "source-document" },
     el("p", { class: "title", text: title || document_id }),
-    el("p", { class: "place", "data-uri": uri, text: document_id }),
+    el("p", { class: "place", "data-uri": addressOf({ uri, document_id }), text: document_id }),
     el("ul", {}, ...items.map((item) => el("li", {}, sourceButton(item, answer)))));
 }
 

@@ -7,6 +7,7 @@ import { openLineage } from "./lineage.js";
 import { problemBox } from "./problem.js";
 import { hush, say, sayRest, sayStreamed, spoken } from "./speak.js";
 import { events } from "./sse.js";
+import { addressOf } from "./words.js";
 
 let running = null;
 let count = 0;
@@ -130,7 +131,7 @@ function actionsOf(answer, turn, asked) {
 }
 
 async function copy(answer, button) {
-  const notes = answer.citations.map((item) => `[${item.marker}] ${item.title || item.document_id}, ${item.uri}`);
+  const notes = answer.citations.map((item) => `[${item.marker}] ${item.title || item.document_id}, ${addressOf(item)}`);
   const text = [answer.answer, notes.join("\n")].filter(Boolean).join("\n\n");
   let told = "Copied";
   try {

@@ -87,7 +87,7 @@ function correction(answer, choices) {
   return el("fieldset", {},
     el("legend", { text: "Which passages answer the question? (optional)" }),
     choices,
-    el("label", { class: "quiet", for: id, text: "Find another passage, or select words in an opened document" }),
+    el("label", { class: "quiet find-label", for: id, text: "Find another passage, or select words in an opened document" }),
     el("div", { class: "find" }, words, el("button", { type: "button", class: "plain", text: "Find", onclick: look })),
     found);
 }

@@ -3,7 +3,7 @@ import { fetchJson } from "./api.js";
 import { el, fill } from "./dom.js";
 import { openPanel } from "./panel.js";
 import { problemBox } from "./problem.js";
-import { answererWords, duration, moment, WEAK_SUPPORT } from "./words.js";
+import { addressOf, answererWords, duration, moment, WEAK_SUPPORT } from "./words.js";
 
 const DIGITS = 12;
 
@@ -69,7 +69,7 @@ function documentOf(found, item) {
     pairs([
       ["Document", item.document_id],
       ["Version", digest(item.content_sha256)],
-      ["Where", item.uri],
+      addressOf(item) !== item.document_id && ["Where", item.uri],
       item.stale && ["Stale", "a newer version could not be parsed"],
     ]),
     stepsOf(item.runs), ...cards);

@@ -4,7 +4,7 @@ import { el, fill } from "./dom.js";
 import { problemBox } from "./problem.js";
 import { render } from "./markdown.js";
 import { openPanel } from "./panel.js";
-import { headingOf, pagesWords } from "./words.js";
+import { addressOf, headingOf, pagesWords } from "./words.js";
 
 const AROUND = 5000; // characters shown before and after the passage
 const STEP = 15000; // further ones at a time
@@ -34,7 +34,7 @@ function whereOf(citation) {
   const web = /^https?:\/\//.test(citation.uri || "");
   const address = web
     ? el("a", { href: citation.uri, target: "_blank", rel: "noopener noreferrer", text: citation.uri })
-    : el("span", { text: citation.uri || citation.document_id });
+    : el("span", { text: addressOf(citation) });
   const copies = citation.copies?.length ? `The same passage is in ${citation.copies.join(", ")}` : "";
   return el("div", { class: "where" }, heading && el("span", { text: heading }),
     pages && el("span", { text: pages.replace(/^p/, "P") }), address, copies && el("span", { text: copies }));
@@ -94,6 +94,7 @@ function spanIn(found, { char_start: start, char_end: end, quote }) {
 function suggestion(place, citation) {
   const button = el("button", {
     type: "button", class: "plain", text: "Suggest the selected words as the right passage", disabled: true,
+    onmousedown: (event) => event.preventDefault(), // which would take the selection away
     onclick: () => {
       const quote = selectedText(place);
       if (!quote) return;
@@ -116,7 +117,16 @@ function selectedText(place) {
   if (!selection || selection.isCollapsed || !place.source) return "";
   const { text, start, offsets } = place.source;
   const range = selection.getRangeAt(0);
-  const [from, to] = [[range.startContainer, range.startOffset], [range.endContainer, range.endOffset]]
-    .map(([node, at]) => (offsets.has(node) ? offsets.get(node) + at - start : -1));
-  return from < 0 || to <= from ? "" : text.slice(from, to);
+  const walker = document.createTreeWalker(place, NodeFilter.SHOW_TEXT);
+  let [first, last] = [Infinity, -1];
+  // a selection may begin or end between elements: what counts is the text that it reaches
+  for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+    if (!offsets.has(node) || !range.intersectsNode(node)) continue;
+    const from = node === range.startContainer ? range.startOffset : 0;
+    const to = node === range.endContainer ? range.endOffset : node.length;
+    if (to <= from) continue;
+    first = Math.min(first, offsets.get(node) + from);
+    last = Math.max(last, offsets.get(node) + to);
+  }
+  return last < 0 ? "" : text.slice(first - start, last - start).trim();
 }

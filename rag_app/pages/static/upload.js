@@ -50,22 +50,15 @@ async function send(file) {
     state.className = `state ${look}`;
     fill(why, ...reasons);
   };
-  await upload(file, false, show);
-}
-
-async function upload(file, replace, show) {
   show("sending");
   const body = new FormData();
   body.append("file", file, file.name);
-  if (replace) body.append("replace", "true");
   try {
     const stored = await (await request("/v1/documents", { method: "POST", body })).json();
     show("pending");
     await follow(stored.document_id, show);
   } catch (error) {
-    const again = el("button", { type: "button", class: "plain", text: "Replace it", onclick: () => upload(file, true, show) });
-    const reason = [error.message, error.status === 409 ? "" : error.hint].filter(Boolean).join(" ");
-    show("refused", el("span", { text: reason }), error.status === 409 && !replace && again);
+    show("refused", el("span", { text: [error.message, error.hint].filter(Boolean).join(" ") }));
   }
 }
 

@@ -82,6 +82,11 @@ export function pagesWords(pages, page) {
   return first === last ? `page ${first}` : `pages ${first}–${last}`;
 }
 
+/** Where a document is, for people: a file of the service's own disk is known by its id. */
+export function addressOf({ uri, document_id: id }) {
+  return !uri || uri.startsWith("file:") ? id : uri;
+}
+
 /** The headings above a passage, without the title of its document, which stands beside them. */
 export function headingOf({ heading_path: path = [], title }) {
   return (path[0] === title ? path.slice(1) : path).join(" › ");
