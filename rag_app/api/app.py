@@ -51,6 +51,8 @@ def create_app(platform: Platform) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        # its own spans hold paths, addresses and messages of errors; ours do not (rag_app/telemetry)
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.state.services = services
     problems.install(app)

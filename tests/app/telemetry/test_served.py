@@ -110,7 +110,10 @@ def test_no_text_gets_into_a_trace(
     service: Service, collector: Receiver, llm: OpenAIServer
 ) -> None:
     llm.reset(Reply(tokens=("Up to 165 pounds ", "[1].")))
+    with service.client() as client:
+        client.get("/v1/answers/jane.doe@example.com/lineage?secret=travel.md")
     asked(service, limit=3)
+    collector.wait_for("GET /v1/answers/{answer_id}/lineage")
     collector.wait_for("POST /v1/ask")
     whole = b"".join(collector.raw)
     for text in (b"jane.doe", b"room in London", b"165 pounds", b"travel.md"):
