@@ -5,6 +5,7 @@ import sys
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.freshness import TimeWindowFreshnessPolicy
 
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import GateSettings, Settings
@@ -106,6 +107,24 @@ SCHEDULES = {
     "weekly_maintenance": ("0 4 * * 0", "maintenance"),
 }
 
+# what runs all the time: the jobs that it may start, and seconds between two looks
+SENSORS: dict[str, tuple[set[str], int]] = {
+    "source_changes": ({"ingest", "promote", "refresh"}, 5),
+    "automation": (set(), 30),
+    "run_failure": (set(), 5),
+    "freshness": (set(), 60),
+}
+AUTOMATED = {"evaluation_dashboard": "a release or an evaluation has new data"}
+# hours after which an asset is late
+LATE_AFTER = {"release": 24} | dict.fromkeys(
+    ["query_log", "query_costs", "answer_evaluation", "evaluation_dashboard"], 48
+)
+POOLS = {
+    "parsed_documents": {"parse"},
+    "embeddings": {"embed"},
+    "vector_index": {"index_write"},
+}
+
 
 @pytest.fixture(scope="module")
 def definitions() -> dg.Definitions:
@@ -189,6 +208,76 @@ def test_schedules(definitions: dg.Definitions) -> None:
     for item in repository.schedule_defs:
         assert item.execution_timezone == "UTC"
         assert item.default_status is dg.DefaultScheduleStatus.RUNNING
+
+
+SENSORS = {
+    "source_changes": {"ingest", "promote", "refresh"},
+    "automation": set(),
+    "run_failure": set(),
+}
+
+
+def test_sensors(definitions: dg.Definitions) -> None:
+    found = definitions.get_repository_def().sensor_defs
+    targets = {
+        item.name: {target.job_name for target in item.targets} & JOBS.keys() for item in found
+    }
+    assert targets == SENSORS
+    for item in found:
+        assert item.default_status is dg.DefaultSensorStatus.RUNNING
+
+
+def test_only_the_dashboard_renews_itself(definitions: dg.Definitions) -> None:
+    found = {name for name, spec in specs(definitions).items() if spec.automation_condition}
+    assert found == {"evaluation_dashboard"}
+
+
+def test_sensors(definitions: dg.Definitions) -> None:
+    repository = definitions.get_repository_def()
+    found = {
+        item.name: (
+            {target.job_name for target in item.targets if target.job_name in JOBS},
+            item.minimum_interval_seconds,
+        )
+        for item in repository.sensor_defs
+    }
+    assert found == SENSORS
+    for item in repository.sensor_defs:
+        assert item.default_status is dg.DefaultSensorStatus.RUNNING
+        assert item.description
+
+
+def test_what_is_made_by_itself(definitions: dg.Definitions) -> None:
+    found = {
+        name: spec.automation_condition.get_label()
+        for name, spec in specs(definitions).items()
+        if spec.automation_condition is not None
+    }
+    assert found == AUTOMATED
+
+
+def test_freshness_policies(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    found: dict[str, float] = {}
+    for key in graph.get_all_asset_keys():
+        policy = graph.get(key).freshness_policy
+        if policy is not None:
+            assert isinstance(policy, TimeWindowFreshnessPolicy)
+            found[key.to_user_string()] = policy.fail_window.to_timedelta().total_seconds() / 3600
+    assert found == LATE_AFTER
+
+
+def test_pools_and_retries(definitions: dg.Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    pools: dict[str, set[str]] = {}
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key).assets_def.op
+        found = {node.pool} if node.pool else set()
+        if found:
+            pools[key.to_user_string()] = found
+        # a crash is retried by the instance, a failure by the sensor, with its back-off: not thrice
+        assert getattr(node, "retry_policy", None) is None
+    assert pools == POOLS
 
 
 HEAVY = [
