@@ -1,0 +1,173 @@
+"""Every command of docker/compose.yaml, run by hand: healthy, answering, and ended in good order."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from rag_assets.encoders import make_encoder
+from rag_assets.platform.settings import EncoderSettings
+from tests.docker.compose import services
+from tests.docker.stack import Stack
+from tests.docker.test_observability import DASHBOARDS, expressions, panels
+
+ORDER = ("redis", "code", "webserver", "daemon", "api-1", "api-2", "proxy")
+QUESTION = {"question": "When does the ferry to Oldmere leave?", "answerer": "extractive"}
+Found = TypeVar("Found")
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory, model_cache: Path) -> Iterator[Stack]:
+    """All services that need no GPU, no Grafana and no collector, up and healthy."""
+    folder = tmp_path_factory.mktemp("stack")
+    state = folder / "image"
+    state.mkdir()
+    (state / "models").symlink_to(model_cache, target_is_directory=True)
+    make_encoder(EncoderSettings(), state).prepare()
+    made = Stack(folder, model_cache)
+    try:
+        made.make_databases()
+        made.wait_until_healthy("postgres")
+        prepared = made.run("prepare")
+        assert prepared.returncode == 0, prepared.stderr
+        for name in ORDER:
+            made.start(name, *(["-c", f"{folder}/etc/nginx.conf"] if name == "proxy" else []))
+            # what depends on nothing but the start of another does not wait for its health
+            if not name.startswith("api"):
+                made.wait_until_healthy(name)
+        yield made
+    finally:
+        made.end()
+
+
+@pytest.fixture(scope="module")
+def reader(stack: Stack) -> Iterator[httpx.Client]:
+    """A reader with a key, in front of the proxy."""
+    made = stack.run("api-1", "ragline", "keys", "create", "--name", "reader", "--json")
+    assert made.returncode == 0, made.stderr
+    headers = {"Authorization": f"Bearer {json.loads(made.stdout)['key']}"}
+    address = f"http://127.0.0.1:{stack.ports['proxy']}"
+    with httpx.Client(base_url=address, headers=headers, timeout=60, trust_env=False) as client:
+        yield client
+
+
+def wait_for(look: Callable[[], Found | None], what: str, seconds: float = 300) -> Found:
+    limit = time.monotonic() + seconds
+    while (found := look()) is None:
+        assert time.monotonic() < limit, f"no {what} in {seconds} s"
+        time.sleep(0.5)
+    return found
+
+
+def answer(reader: httpx.Client) -> dict[str, Any] | None:
+    reply = reader.post("/v1/ask", json=QUESTION)
+    if reply.status_code != 200 or not reply.json()["citations"]:
+        return None
+    found: dict[str, Any] = reply.json()
+    return found
+
+
+def test_a_file_is_answered_from_without_any_command(stack: Stack, reader: httpx.Client) -> None:
+    assert stack.is_healthy("api-1").returncode != 0, "there is nothing to answer from yet"
+    text = "# Ferry\n\nThe ferry to Oldmere leaves at nine in the morning from the north pier.\n"
+    (stack.documents / "ferry.md").write_text(text)
+    found = wait_for(lambda: answer(reader), "answer")
+    assert found["citations"][0]["document_id"] == "documents/ferry.md"
+    assert "nine" in found["answer"]
+    for name in ("api-1", "api-2"):
+        stack.wait_until_healthy(name)
+
+
+def test_the_proxy_hands_on_streams_and_hides_the_metrics(
+    stack: Stack, reader: httpx.Client
+) -> None:
+    wait_for(lambda: answer(reader), "answer")
+    with reader.stream("POST", "/v1/ask", json=QUESTION | {"stream": True}) as reply:
+        assert reply.status_code == 200
+        assert reply.headers["content-type"].startswith("text/event-stream")
+        events = [line for line in reply.iter_lines() if line.startswith("event:")]
+    assert events[-1] == "event: done"
+    assert reader.get("/metrics").status_code == 404
+    direct = f"http://127.0.0.1:{stack.ports['api-1']}/metrics"
+    assert "ragline_release_id" in httpx.get(direct, trust_env=False).text
+    nobody = httpx.post(f"{reader.base_url}v1/ask", json=QUESTION, trust_env=False)
+    assert nobody.status_code == 401
+
+
+def test_prometheus_reads_both_replicas_and_every_expression_can_be_computed(
+    stack: Stack, reader: httpx.Client
+) -> None:
+    wait_for(lambda: answer(reader), "answer")
+    stack.start("prometheus", f"--web.listen-address=127.0.0.1:{stack.ports['prometheus']}")
+    stack.wait_until_healthy("prometheus")
+    address = f"http://127.0.0.1:{stack.ports['prometheus']}/api/v1"
+
+    def query(expression: str) -> Any:
+        reply = httpx.get(f"{address}/query", params={"query": expression}, trust_env=False)
+        assert reply.json()["status"] == "success", (expression, reply.text)
+        return reply.json()["data"]["result"]
+
+    def up() -> bool | None:
+        found = query('sum(up{job="api"})')
+        return True if found and found[0]["value"][1] == "2" else None
+
+    wait_for(up, "two replicas")
+    wait_for(lambda: query("max(ragline_release_id) > 0") or None, "release")
+    for expression in expressions():
+        query(expression)
+    rules = httpx.get(f"{address}/rules", trust_env=False).json()["data"]["groups"]
+    assert {rule["health"] for group in rules for rule in group["rules"]} <= {"ok", "unknown"}
+
+
+def test_the_panels_about_runs_read_dagsters_database(stack: Stack, reader: httpx.Client) -> None:
+    wait_for(lambda: answer(reader), "answer")
+    password = (stack.secrets / "grafana_database_password").read_text().strip()
+    engine = sa.create_engine(
+        f"postgresql+psycopg2://grafana:{password}@/dagster?host={stack.socket}"
+    )
+    queries = [
+        target["rawSql"]
+        for dashboard in DASHBOARDS
+        for panel in panels(dashboard)
+        for target in panel["targets"]
+        if "rawSql" in target
+    ]
+    assert queries
+    with engine.connect() as connection:
+        for text in queries:
+            connection.execute(
+                sa.text(text.replace("$__unixEpochFilter(end_time)", "end_time > 0"))
+            )
+        ended = connection.execute(
+            sa.text(queries[0].replace("$__unixEpochFilter(end_time)", "true"))
+        )
+        assert "SUCCESS" in {row.metric for row in ended}
+        with pytest.raises(sa.exc.ProgrammingError, match="permission denied"):
+            connection.execute(sa.text("DELETE FROM runs"))
+    engine.dispose()
+
+
+def test_a_replica_that_is_killed_is_not_missed(stack: Stack, reader: httpx.Client) -> None:
+    wait_for(lambda: answer(reader), "answer")
+    stack.running["api-2"].process.kill()
+    stack.running["api-2"].process.wait()
+    assert all(answer(reader) is not None for _ in range(6))
+    stack.start("api-2")
+    stack.wait_until_healthy("api-2")
+
+
+def test_everything_ends_in_good_order(stack: Stack, reader: httpx.Client) -> None:
+    """The last test of this file: each is told to stop as Docker would, and ends in its time."""
+    wait_for(lambda: answer(reader), "answer")
+    for name in reversed([name for name in stack.running if name != "redis"] + ["redis"]):
+        service = stack.running.pop(name)
+        children = service.children()
+        code = service.stop()
+        assert code == 0, f"{name} ended with {code}:\n{service.tail()}"
+        assert not [child for child in children if child.is_running()], f"{name} left children"
+    assert set(services()) > {"postgres", "redis"}
