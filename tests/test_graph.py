@@ -210,28 +210,6 @@ def test_schedules(definitions: dg.Definitions) -> None:
         assert item.default_status is dg.DefaultScheduleStatus.RUNNING
 
 
-SENSORS = {
-    "source_changes": {"ingest", "promote", "refresh"},
-    "automation": set(),
-    "run_failure": set(),
-}
-
-
-def test_sensors(definitions: dg.Definitions) -> None:
-    found = definitions.get_repository_def().sensor_defs
-    targets = {
-        item.name: {target.job_name for target in item.targets} & JOBS.keys() for item in found
-    }
-    assert targets == SENSORS
-    for item in found:
-        assert item.default_status is dg.DefaultSensorStatus.RUNNING
-
-
-def test_only_the_dashboard_renews_itself(definitions: dg.Definitions) -> None:
-    found = {name for name, spec in specs(definitions).items() if spec.automation_condition}
-    assert found == {"evaluation_dashboard"}
-
-
 def test_sensors(definitions: dg.Definitions) -> None:
     repository = definitions.get_repository_def()
     found = {
