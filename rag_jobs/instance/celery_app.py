@@ -1,5 +1,6 @@
 """The Celery application of the workers: ``dagster-celery worker start -A rag_jobs.instance.celery_app``."""
 
+import multiprocessing
 from typing import Any
 
 from celery import Celery, Task
@@ -63,9 +64,12 @@ def _events_of_success(instance: DagsterInstance, run_id: str, step: str) -> lis
 
 
 @worker_process_init.connect
-def _end_with_worker(**_: Any) -> None:
-    """A step must not go on unseen when its worker is killed."""
+def _prepare_process(**_: Any) -> None:
+    """A step must not go on unseen when its worker is killed, and may have helpers of its own."""
     end_with_parent()
+    # Celery's processes count as daemons, which multiprocessing allows no children; those that
+    # check contracts and parse end with their parent by themselves
+    multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
 
 
 app = worker_app(load_settings())

@@ -226,11 +226,12 @@ class Held:
     deployment: Deployment
     place: Path
 
-    def reached(self, partition: str = "docs") -> int:
-        """The process that waits, once it does."""
+    def reached(self, partition: str = "docs", run: "Popen[str] | None" = None) -> int:
+        """The process that waits, once it does; ``run`` must not end before."""
         note = self.place.with_name(f"{self.place.name}.{partition}.reached")
 
         def look() -> str | None:
+            assert run is None or run.poll() is None, self.deployment.logs()
             return note.read_text() if note.exists() else None
 
         return int(self.deployment.wait_for(look, f"process in {self.place.name}"))

@@ -157,10 +157,10 @@ def test_celery_makes_the_same_though_workers_are_killed(cluster: Cluster, expec
     parsing, embedding = deployment.hold("parsed_documents"), deployment.hold("embeddings")
     started = start(deployment, "ingest", "docs")
     # first the process that executes a step, e.g. for want of memory; its worker lives
-    os.kill(parsing.reached(), signal.SIGKILL)
+    os.kill(parsing.reached(run=started), signal.SIGKILL)
     parsing.release()
     # then a whole worker
-    lost = cluster.worker_of(embedding.reached())
+    lost = cluster.worker_of(embedding.reached(run=started))
     cluster.kill(lost)
     embedding.release()
     run_id = end(deployment, started)
