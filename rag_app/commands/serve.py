@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 # a worker that imports on a busy machine answers late; uvicorn's own 5 s would kill it, again and again
-WORKER_SILENCE_SECONDS = 120
+WORKER_SILENCE_SECONDS = 60
 
 
 def serve(
