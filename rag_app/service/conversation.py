@@ -7,7 +7,7 @@ from dataclasses import dataclass
 # words that point to something said before, and beginnings that go on from it
 BACK = frozenset(
     {"it", "its", "they", "them", "their", "theirs", "this", "that", "these", "those", "he", "him"}
-    | {"his", "she", "her", "hers", "there", "then", "one", "ones", "same", "former", "latter"}
+    | {"his", "she", "her", "hers", "ones", "former", "latter"}
 )
 GOES_ON = ("and ", "or ", "but ", "what about", "how about", "why", "also ", "then ", "so ")
 LONGEST_FOLLOW_UP = 12  # words; a longer question says itself what it is about
