@@ -81,6 +81,7 @@ query Partitions($asset: AssetKeyInput!) {
           failedPartitions
           unmaterializedPartitions
         }
+        ... on TimePartitionStatuses { ranges { startKey endKey status } }
       }
     }
   }
@@ -155,10 +156,10 @@ class Backfills:
             for item in status["assetBackfillData"]["assetBackfillStatuses"]
         }
 
-    def partitions(self, asset: str) -> dict[str, list[str]]:
-        """The partitions of an asset as its page shows them."""
+    def partitions(self, asset: str) -> dict[str, Any]:
+        """The partitions of an asset as its page shows them: keys, or ranges of days."""
         node = self._server.ask(PARTITIONS, asset={"path": [asset]})["assetNodeOrError"]
-        found: dict[str, list[str]] = node["assetPartitionStatuses"]
+        found: dict[str, Any] = node["assetPartitionStatuses"]
         return found
 
 
