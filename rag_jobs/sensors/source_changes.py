@@ -26,6 +26,7 @@ from .decision import Decision, Request, Rules, decide, described
 from .flight import ATTEMPT_TAG, DIGEST_TAG, Flight, earlier_runs, in_flight
 
 INGEST_LOCK = "ingest"
+PRIORITY_TAG = "dagster/priority"
 LOOKING = "looking for runs of a process that is gone"
 
 
@@ -108,6 +109,8 @@ def _run_request(request: Request, platform: Platform) -> dg.RunRequest:
             ATTEMPT_TAG: str(request.attempt),
             SETTLE_TAG: str(platform.settings.orchestration.settle_seconds),
             "ragline/why": request.why,
+            # before evaluations and the dashboard, when runs have to queue
+            PRIORITY_TAG: "1",
         },
     )
 
