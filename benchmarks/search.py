@@ -107,6 +107,8 @@ def made_up(texts: Sequence[str], vectors: np.ndarray, random: np.random.Generat
         source=pl.lit("docs"),
         partition=pl.lit("docs"),
         title=pl.lit("A passage"),
+        uri=pl.concat_str(pl.lit("file:///docs/"), pl.col("chunk_id").str.slice(0, 7)),
+        page_breaks=pl.lit([], dtype=pl.List(pl.Int64)),
         heading_path=pl.lit(["Section"], dtype=pl.List(pl.String)),
         ordinal=pl.Series([i % 10 for i in range(count)]),
         char_start=pl.lit(0),
