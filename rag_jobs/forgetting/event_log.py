@@ -121,7 +121,9 @@ def _configured(settings: Settings) -> tuple[list[_Database], set[Path]]:
             # every run has a file of its own beside the index of events
             files |= set(file.parent.glob("*.db")) if connect == "index_connection" else {file}
         else:
-            servers.append(_Database(engine, _tables(engine, metadata, reflect=False)))
+            # Dagster's own connections commit every statement; an erasure is one transaction
+            whole = engine.execution_options(isolation_level="READ COMMITTED")
+            servers.append(_Database(whole, _tables(whole, metadata, reflect=False)))
     return servers, files
 
 
