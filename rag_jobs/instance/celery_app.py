@@ -1,6 +1,6 @@
 """The Celery application of the workers: ``dagster-celery worker start -A rag_jobs.instance.celery_app``."""
 
-import multiprocessing
+from multiprocessing import process
 from typing import Any
 
 from celery import Celery, Task
@@ -67,9 +67,9 @@ def _events_of_success(instance: DagsterInstance, run_id: str, step: str) -> lis
 def _prepare_process(**_: Any) -> None:
     """A step must not go on unseen when its worker is killed, and may have helpers of its own."""
     end_with_parent()
-    # Celery's processes count as daemons, which multiprocessing allows no children; those that
-    # check contracts and parse end with their parent by themselves
-    multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
+    # Celery leaves its own kind of process where multiprocessing looks for the present one, and that
+    # may have no children; those that check contracts and parse end with their parent anyway
+    process._current_process = process._MainProcess()  # type: ignore[attr-defined]
 
 
 app = worker_app(load_settings())
