@@ -24,7 +24,7 @@ class SecretFiles(NestedSecretsSettingsSource):
 
     def __init__(self, settings_class: type[BaseSettings]) -> None:
         super().__init__(
-            settings_class,
+            settings_class,  # type: ignore[arg-type]  # a class is taken too, and its annotation does not say so
             secrets_dir=os.environ.get(SECRETS_VARIABLE) or None,
             secrets_dir_missing="ok",
         )
