@@ -95,7 +95,9 @@ def test_the_proxy_hands_on_streams_and_hides_the_metrics(
     assert reader.get("/metrics").status_code == 404
     direct = f"http://127.0.0.1:{stack.ports['api-1']}/metrics"
     assert "ragline_release_id" in httpx.get(direct, trust_env=False).text
-    nobody = httpx.post(f"{reader.base_url}v1/ask", json=QUESTION, trust_env=False)
+    nobody = httpx.post(
+        f"http://127.0.0.1:{stack.ports['proxy']}/v1/ask", json=QUESTION, trust_env=False
+    )
     assert nobody.status_code == 401
 
 
