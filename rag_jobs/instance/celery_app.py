@@ -20,6 +20,9 @@ from rag_assets.platform.settings import Settings, load_settings
 from .celery_executor import celery_configuration
 from .home import open_instance
 
+# this process as multiprocessing knows it, before Celery forks
+MAIN_PROCESS = process.current_process()
+
 
 class StepTask(Task):
     """A step, executed once: a message that comes again finds it done, or its run over."""
@@ -69,7 +72,7 @@ def _prepare_process(**_: Any) -> None:
     end_with_parent()
     # Celery leaves its own kind of process where multiprocessing looks for the present one, and that
     # may have no children; those that check contracts and parse end with their parent anyway
-    process._current_process = process._MainProcess()  # type: ignore[attr-defined]
+    process._current_process = MAIN_PROCESS  # type: ignore[attr-defined]
 
 
 app = worker_app(load_settings())
