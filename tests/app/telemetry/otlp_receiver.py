@@ -71,9 +71,15 @@ class Receiver:
             time.sleep(0.1)
         raise AssertionError(f"no span '{name}' among {sorted({s.name for s in self.spans})}")
 
-    def of_trace(self, trace_id: str) -> dict[str, Span]:
-        """The spans of one trace by name; of equal names the last."""
-        return {span.name: span for span in self.spans if span.trace_id == trace_id}
+    def whole_trace(self, trace_id: str, root: str) -> dict[str, Span]:
+        """The spans of one trace by name, once its root is there, which ends last."""
+        end = time.monotonic() + WAIT_SECONDS
+        while time.monotonic() < end:
+            found = {span.name: span for span in list(self.spans) if span.trace_id == trace_id}
+            if root in found:
+                return found
+            time.sleep(0.1)
+        raise AssertionError(f"no '{root}' in trace {trace_id}")
 
 
 @contextmanager

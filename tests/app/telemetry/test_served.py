@@ -3,6 +3,7 @@
 import json
 import re
 import time
+import uuid
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from tests.query.openai_server import OpenAIServer, Reply
 
 # it is found in the question, in the answer and in the document
 QUESTION = "How much may a room in London cost? My address is jane.doe@example.com."
-PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+CALLER_SPAN = "b7ad6b7169203331"
 SERVER, CLIENT = 2, 3
 
 
@@ -50,10 +51,11 @@ def numbers(service: Service) -> dict[str, dict[tuple[tuple[str, str], ...], flo
     return found
 
 
-def asked(service: Service, **body: Any) -> Any:
+def asked(service: Service, trace_id: str = "", **body: Any) -> Any:
+    parent = f"00-{trace_id or uuid.uuid4().hex}-{CALLER_SPAN}-01"
     with service.client() as client:
         response = client.post(
-            "/v1/ask", json={"question": QUESTION, **body}, headers={"traceparent": PARENT}
+            "/v1/ask", json={"question": QUESTION, **body}, headers={"traceparent": parent}
         )
     assert response.status_code == 200, response.text
     return response
@@ -63,12 +65,11 @@ def test_a_question_is_one_trace_from_http_to_the_llm(
     service: Service, collector: Receiver, llm: OpenAIServer
 ) -> None:
     llm.reset(Reply(tokens=("Up to 165 pounds ", "[1].")))
-    before = len(collector.spans)
-    answer = asked(service, filter='source = "docs"').json()
-    collector.wait_for("POST /v1/ask")
-    spans = {span.name: span for span in collector.spans[before:]}
+    trace_id = uuid.uuid4().hex
+    answer = asked(service, trace_id, filter='source = "docs"').json()
+    spans = collector.whole_trace(trace_id, "POST /v1/ask")
     http = spans["POST /v1/ask"]
-    assert (http.trace_id, http.parent_id) == (PARENT.split("-")[1], PARENT.split("-")[2])
+    assert (http.trace_id, http.parent_id) == (trace_id, CALLER_SPAN)
     assert http.kind == SERVER
     assert http.attributes["http.route"] == "/v1/ask"
     assert http.attributes["http.response.status_code"] == 200
@@ -112,9 +113,10 @@ def test_no_text_gets_into_a_trace(
     llm.reset(Reply(tokens=("Up to 165 pounds ", "[1].")))
     with service.client() as client:
         client.get("/v1/answers/jane.doe@example.com/lineage?secret=travel.md")
-    asked(service, limit=3)
+    trace_id = uuid.uuid4().hex
+    asked(service, trace_id, limit=3)
     collector.wait_for("GET /v1/answers/{answer_id}/lineage")
-    collector.wait_for("POST /v1/ask")
+    collector.whole_trace(trace_id, "POST /v1/ask")
     whole = b"".join(collector.raw)
     for text in (b"jane.doe", b"room in London", b"165 pounds", b"travel.md"):
         assert text not in whole
@@ -124,14 +126,9 @@ def test_a_stream_and_a_failure_are_traced_too(
     service: Service, collector: Receiver, llm: OpenAIServer
 ) -> None:
     llm.reset(Reply(status=500))
-    before = len(collector.spans)
-    asked(service, stream=True, limit=4)
-    collector.wait_for("POST /v1/ask")
-    for _ in range(100):
-        spans = {span.name: span for span in collector.spans[before:]}
-        if {"chat tiny", "answer question", "POST /v1/ask"} <= spans.keys():
-            break
-        time.sleep(0.1)
+    trace_id = uuid.uuid4().hex
+    asked(service, trace_id, stream=True, limit=4)
+    spans = collector.whole_trace(trace_id, "POST /v1/ask")
     assert spans["chat tiny"].failed
     assert spans["chat tiny"].attributes["error.type"] == "server_error"
     assert not spans["answer question"].failed
@@ -187,10 +184,11 @@ def test_a_line_of_the_log_has_the_ids_and_nothing_personal(
     service: Service, llm: OpenAIServer
 ) -> None:
     llm.reset(Reply(tokens=("Up to 165 pounds ", "[1].")), Reply(status=500))
-    response = asked(service, limit=7)
+    trace_id = uuid.uuid4().hex
+    response = asked(service, trace_id, limit=7)
     line = line_of(service, response.headers["X-Request-ID"])
     assert line["answer_id"] == response.json()["answer_id"]
-    assert line["trace_id"] == PARENT.split("-")[1]
+    assert line["trace_id"] == trace_id
     assert (line["route"], line["method"], line["status"]) == ("/v1/ask", "POST", 200)
     assert line["duration_ms"] > 0
     assert line["principal"]
