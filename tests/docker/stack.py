@@ -24,6 +24,7 @@ import yaml
 from tests.docker.compose import DOCKER, ROOT, secret_maker, services
 from tests.jobs.instance.servers import free_port, kill_group
 
+ENTRYPOINTS = {"prometheus": ["prometheus"]}
 UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 HEALTH_SECONDS = 300.0
 PACE_SECONDS = 0.5
@@ -203,8 +204,9 @@ class Stack:
         }
 
     def command(self, name: str) -> list[str]:
-        """The command of a service."""
-        return [self.here(name, part) for part in services()[name.split("-")[0]]["command"]]
+        """The command of a service, behind the program that its image starts by itself."""
+        command = [self.here(name, part) for part in services()[name.split("-")[0]]["command"]]
+        return [*ENTRYPOINTS.get(name, []), *command]
 
     def run(self, name: str, *command: str) -> "subprocess.CompletedProcess[str]":
         """``docker compose exec``: a command with the environment of a service."""

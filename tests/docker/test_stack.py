@@ -15,6 +15,7 @@ from rag_assets.platform.settings import EncoderSettings
 from tests.docker.compose import services
 from tests.docker.stack import Stack
 from tests.docker.test_observability import DASHBOARDS, expressions, panels
+from tests.jobs.instance.servers import kill_group
 
 ORDER = ("redis", "code", "webserver", "daemon", "api-1", "api-2", "proxy")
 QUESTION = {"question": "When does the ferry to Oldmere leave?", "answerer": "extractive"}
@@ -156,8 +157,7 @@ def test_the_panels_about_runs_read_dagsters_database(stack: Stack, reader: http
 
 def test_a_replica_that_is_killed_is_not_missed(stack: Stack, reader: httpx.Client) -> None:
     wait_for(lambda: answer(reader), "answer")
-    stack.running["api-2"].process.kill()
-    stack.running["api-2"].process.wait()
+    kill_group(stack.running["api-2"].process)  # a container ends with all of its processes
     assert all(answer(reader) is not None for _ in range(6))
     stack.start("api-2")
     stack.wait_until_healthy("api-2")
