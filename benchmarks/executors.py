@@ -24,6 +24,7 @@ from dagster._core.definitions.reconstruct import ReconstructableRepository
 
 from rag_assets.platform.dagster_bridge import SOURCE_SHARDS
 from rag_assets.platform.platform import Platform
+from rag_assets.platform.settings import Settings, SourceSettings
 from rag_assets.raw_documents.sources import partition_keys
 from rag_jobs.instance import open_instance, sync_partitions
 
@@ -75,8 +76,8 @@ def measure(executor: str, folder: Path, documents: int, shards: int, models: Pa
         if executor == "celery":
             for name in ("one", "two"):
                 stack.enter_context(_worker(name, folder, environment))
-        names = [f"docs--{number:02}of{shards:02}" for number in range(shards)]
-        keys = names if shards > 1 else ["docs"]
+        source = SourceSettings(path="documents", shards=shards)
+        keys = partition_keys(Settings(sources={"docs": source}))
         started = time.perf_counter()
         with ThreadPoolExecutor(RUNS_AT_ONCE) as pool:
             told = list(pool.map(lambda key: _run(environment, "ingest", key), keys))

@@ -15,7 +15,7 @@ from rag_jobs.pending import find_pending
 from tests.jobs.instance.deployment import Deployment, make_deployment
 from tests.jobs.instance.servers import OwnPostgres, create_database
 
-SHARDS = ("docs--00of02", "docs--01of02")
+SHARDS = ("docs--1of2", "docs--2of2")
 
 
 @dataclass(frozen=True)
