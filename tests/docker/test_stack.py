@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
+import psutil
 import pytest
 import sqlalchemy as sa
 
@@ -171,5 +172,7 @@ def test_everything_ends_in_good_order(stack: Stack, reader: httpx.Client) -> No
         children = service.children()
         code = service.stop()
         assert code == 0, f"{name} ended with {code}:\n{service.tail()}"
-        assert not [child for child in children if child.is_running()], f"{name} left children"
+        # helpers end when they see that their parent is gone, a moment later
+        _, left = psutil.wait_procs(children, timeout=service.grace)
+        assert not left, f"{name} left children"
     assert set(services()) > {"postgres", "redis"}
