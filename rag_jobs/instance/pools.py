@@ -3,10 +3,22 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from sqlalchemy.exc import IntegrityError
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random
+
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
+ATTEMPTS = 5
 
+
+# two processes may give a new instance its pools at the same time: whoever is second looks again
+@retry(
+    retry=retry_if_exception_type(IntegrityError),
+    stop=stop_after_attempt(ATTEMPTS),
+    wait=wait_random(0.05, 0.5),
+    reraise=True,
+)
 def set_pool_limits(instance: "DagsterInstance", limits: Mapping[str, int]) -> None:
     """Give the pools of the settings their limits; those that are right are left alone.
 

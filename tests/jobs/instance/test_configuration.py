@@ -211,3 +211,39 @@ def test_an_instance_without_the_extra_postgres(
     with pytest.raises(MissingExtra, match=r"ragline\[postgres\]"):
         prepare_dagster_home(settings(tmp_path, database_url="postgresql://h/dagster"))
     assert not (tmp_path / "dagster").exists()
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_processes_open_a_new_instance_at_the_same_time(
+    tmp_path: Path, kind: str, request: pytest.FixtureRequest
+) -> None:
+    url = ""
+    if kind == "postgresql":
+        url = create_database(request.getfixturevalue("postgres_url"))
+    # the tables are there, as after 'ragline prepare'; the pools are not
+    with open_instance(settings(tmp_path, database_url=url, pools={})):
+        pass
+    chosen = {f"pool_{number}": 2 for number in range(6)}
+    program = (
+        "import sys; from rag_assets.platform.settings import Settings; "
+        "from rag_jobs.instance import open_instance; "
+        f"s = Settings(home={str(tmp_path)!r}, "
+        f"orchestration={{'database_url': {url!r}, 'pools': {chosen!r}}}); "
+        "sys.stdin.readline(); open_instance(s).dispose()"
+    )
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", program], cwd=ROOT, stdin=subprocess.PIPE, text=True
+        )
+        for _ in range(4)
+    ]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    for process in processes:
+        process.communicate(timeout=240)
+        assert process.returncode == 0
+    with open_instance(settings(tmp_path, database_url=url, pools=chosen)) as instance:
+        pools = {pool.name: pool.limit for pool in instance.event_log_storage.get_pool_limits()}
+    assert pools == chosen
