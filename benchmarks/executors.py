@@ -72,6 +72,9 @@ def execute(job: str, partition: str = "", module: str = DEFINITIONS) -> dict[st
 def measure(executor: str, folder: Path, documents: int, shards: int, models: Path) -> None:
     """Ingest with one executor, and print what it took."""
     environment = _deployment(executor, folder, documents, shards, models)
+    # the databases are made before several processes want them
+    prepare = [Path(sys.executable).with_name("ragline"), "prepare"]
+    subprocess.run(prepare, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL)
     with ExitStack() as stack:
         if executor == "celery":
             for name in ("one", "two"):
