@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from .contract_server import connect
 from .errors import ContractError
 from .processes import end_with_parent, release_memory
 
@@ -104,7 +105,7 @@ def columns_are(columns: Sequence[str], why: str) -> Expectation:
 
 
 class ContractRunner:
-    """Validates tables in one worker process that is started when first needed.
+    """Validates tables in another process: the contract server, or a worker of its own.
 
     Call ``warm_up`` early: the import of Great Expectations then overlaps with other work.
     """
@@ -113,9 +114,15 @@ class ContractRunner:
         self._process: Any = None
         self._pipe: Any = None
 
-    def warm_up(self) -> None:
-        """Start the worker and its imports without waiting for them."""
-        if self._process is None:
+    def warm_up(self, *, own: bool = False) -> None:
+        """Connect to the contract server; where there is none, start a worker without waiting for it.
+
+        Args:
+            own: start a worker in any case.
+        """
+        if self._pipe is None and not own:
+            self._pipe = connect()
+        if self._pipe is None:
             from multiprocessing import get_context
 
             spawn = get_context("spawn")
@@ -131,7 +138,7 @@ class ContractRunner:
             ContractError: the validation itself failed, e.g. the table cannot be read.
         """
         for attempt in (1, 2):
-            self.warm_up()
+            self.warm_up(own=attempt == 2)
             try:
                 self._pipe.send((table, tuple(contract)))
                 answer: Validation | str = self._pipe.recv()
@@ -155,13 +162,21 @@ class ContractRunner:
         if self._process is not None:
             self._process.kill()
             self._process.join()
+            self._process = None
+        if self._pipe is not None:
             self._pipe.close()
-            self._process = self._pipe = None
+            self._pipe = None
 
 
 def _serve(pipe: Any) -> None:
     """The worker: import first, then answer until the other end is closed."""
     end_with_parent()
+    import_great_expectations()
+    answer_requests(pipe)
+
+
+def import_great_expectations() -> None:
+    """Import the library in a process that does nothing else; it takes seconds."""
     _quiet()
     import multiprocessing
 
@@ -169,6 +184,9 @@ def _serve(pipe: Any) -> None:
     multiprocessing.set_start_method("fork", force=True)
     import great_expectations  # noqa: F401
 
+
+def answer_requests(pipe: Any) -> None:
+    """Validate what comes through a pipe, until its other end is closed."""
     while True:
         try:
             table, contract = pipe.recv()

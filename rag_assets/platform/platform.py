@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .contract_server import ContractServer
 from .contracts import ContractRunner
 from .errors import AlreadyRunning
 from .settings import Settings, load_settings
@@ -27,6 +28,7 @@ class Platform:
 
     Attributes:
         contracts: validates tables.
+        contract_server: validates them for the runs that this process starts.
         report: told of every stage's progress (a ``stage.Report``); the command line sets it.
     """
 
@@ -34,6 +36,7 @@ class Platform:
         self.settings = settings
         self._renew: Callable[[], Settings] = lambda: settings
         self.contracts = ContractRunner()
+        self.contract_server = ContractServer()
         self.report: Callable[[Any], None] = lambda report: None
 
     @classmethod
@@ -56,6 +59,7 @@ class Platform:
             return self
         platform = Platform(settings)
         platform._renew = self._renew
+        platform.contract_server = self.contract_server
         return platform
 
     @property

@@ -45,7 +45,11 @@ def source_changes_sensor(settings: Settings) -> dg.SensorDefinition:
     ) -> dg.SensorResult | dg.SkipReason:
         try:
             # the file of settings may have been edited since this process began
-            return tick(platform.renewed(), context.instance)
+            result = tick(platform.renewed(), context.instance)
+            if result.run_requests:
+                # while the runs queue and start; the runs of this code server will find it
+                platform.contract_server.start()
+            return result
         except ConfigurationError as error:
             return dg.SkipReason(str(error))
 

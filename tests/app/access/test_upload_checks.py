@@ -144,12 +144,20 @@ BAD_FILES = [
 ]
 
 
-@pytest.mark.parametrize(("name", "content"), GOOD_FILES)
+@pytest.mark.parametrize(
+    ("name", "content"),
+    GOOD_FILES,
+    ids=[f"{number}-{name}" for number, (name, _) in enumerate(GOOD_FILES)],
+)
 def test_a_file_that_is_what_it_says_is_taken(name: str, content: bytes) -> None:
     assert checked_format(name, content)
 
 
-@pytest.mark.parametrize(("name", "content"), BAD_FILES)
+@pytest.mark.parametrize(
+    ("name", "content"),
+    BAD_FILES,
+    ids=[f"{number}-{name}" for number, (name, _) in enumerate(BAD_FILES)],
+)
 def test_a_file_that_is_not_is_refused(name: str, content: bytes) -> None:
     with pytest.raises(UnsupportedFile) as caught:
         checked_format(name, content)
