@@ -126,7 +126,7 @@ def test_search_gives_passages_or_documents(client: httpx.Client, live: int) -> 
     ).json()["hits"]
     names = [hit["document_id"] for hit in documents]
     assert len(names) == len(set(names))
-    none = client.post("/v1/search", json={"query": "hotel", "filter": 'source = "uploads"'})
+    none = client.post("/v1/search", json={"query": "hotel", "filter": 'source = "nowhere"'})
     assert none.json()["hits"] == []
 
 
