@@ -109,11 +109,13 @@ def test_one_that_dies_is_started_again(tmp_path: Path) -> None:
 
 
 def test_one_that_does_not_come_up_ends_all_and_says_why(tmp_path: Path) -> None:
+    before = psutil.Process().children()
     broken = service(tmp_path, "broken", "print('the port is taken'); raise SystemExit(3)")
     with pytest.raises(ServiceFailed, match="broken ended with 3 before it was up") as raised:
         run([service(tmp_path, "good"), broken], lambda: None)
     assert "the port is taken" in raised.value.hint
-    assert not [child for child in psutil.Process().children() if lives(child)]
+    after = psutil.Process().children()
+    assert not [child for child in after if child not in before and lives(child)]
 
 
 def test_one_that_dies_again_and_again_ends_all(
