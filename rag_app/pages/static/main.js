@@ -8,7 +8,7 @@ import { currentKey, startKey, wantKey } from "./key.js";
 import { startPanel } from "./panel.js";
 import { chosenRelease, loadReleases, startReleases } from "./release.js";
 import { startTheme } from "./theme.js";
-import { startUploads } from "./upload.js";
+import { RELEASED, startUploads } from "./upload.js";
 
 /** Ask for what this reader may do, and show that. */
 async function loadReader() {
@@ -82,6 +82,7 @@ startReleases();
 startFilters();
 startFeedback();
 startUploads();
+document.addEventListener(RELEASED, loadReader);
 startQuestion();
 await loadReader();
 document.documentElement.dataset.ready = "";

@@ -1,8 +1,10 @@
 // Adding documents, and following each until one can ask about it.
 import { documentPath, fetchJson, request } from "./api.js";
 import { byId, el, fill } from "./dom.js";
-import { loadReleases } from "./release.js";
 import { say } from "./speak.js";
+
+/** What is told to the document when an upload has got as far as it will. */
+export const RELEASED = "ragline:released";
 
 const EVERY_MS = 1500;
 const SLOW_MS = 5000;
@@ -76,7 +78,8 @@ async function follow(id, show) {
     }
     if (found.state in STATES) show(found.state, found.reason && el("span", { text: found.reason }));
     if (!ENDS.includes(found.state)) continue;
-    await loadReleases();
+    // a new release, and perhaps a source that had nothing to read before
+    document.dispatchEvent(new Event(RELEASED));
     return;
   }
 }
