@@ -1,7 +1,5 @@
 """``ragline ingest``: find what is pending, run the Dagster jobs for it, report what happened."""
 
-import importlib
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -126,7 +124,8 @@ def _run(
     summary.seconds["prepare_encoder"] = time.perf_counter() - started
     platform.contracts.warm_up()
     started = time.perf_counter()
-    from rag_assets.platform.dagster_bridge import SOURCE_SHARDS
+    from rag_assets.platform.dagster_bridge import NEEDED_LATER, SOURCE_SHARDS
+    from rag_assets.platform.processes import import_ahead
     from rag_assets.raw_documents.sources import partition_keys
 
     from .instance import close_orphans, open_instance, sync_partitions
@@ -138,7 +137,7 @@ def _run(
     sync_partitions(instance, SOURCE_SHARDS, [*configured, *retired])
     # the main thread will wait for the first contract while Great Expectations is being imported:
     # the imports of LanceDB and of the statistics, a second each, fit into that time
-    threading.Thread(target=_import, args=("lancedb", "scipy.stats"), daemon=True).start()
+    import_ahead(*NEEDED_LATER)
     summary.seconds["load_dagster"] = time.perf_counter() - started
     for shard in shards:
         result = _execute(platform, instance, "ingest", shard.partition, full)
@@ -156,11 +155,6 @@ def _run(
     elif not summary.failed:
         _describe_verdict(platform, reason, summary)
     platform.contracts.close()
-
-
-def _import(*names: str) -> None:
-    for name in names:
-        importlib.import_module(name)
 
 
 def _execute(

@@ -74,9 +74,10 @@ def _serve(listener: socket.socket, address: str, parent: int) -> None:
 
     The kernel's own signal is no help: it comes when the thread ends that started this process.
     """
-    from .contracts import import_great_expectations
+    from .contracts import import_great_expectations, rehearse
 
     import_great_expectations()
+    rehearse()
     listener.settimeout(LOOK_SECONDS)
     last = time.monotonic()
     while os.getppid() == parent:

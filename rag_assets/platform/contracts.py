@@ -185,6 +185,19 @@ def import_great_expectations() -> None:
     import great_expectations  # noqa: F401
 
 
+def rehearse() -> None:
+    """Validate a table of one row, so that what libraries load at first use is loaded.
+
+    Polars is imported and not used: its threads would not survive a fork.
+    """
+    import pandas as pd
+    import polars  # noqa: F401
+    import pyarrow  # noqa: F401
+
+    columns = columns_are(["id"], ""), unique("id", ""), not_null("id", ""), matches("id", "a", "")
+    _validate_frame(pd.DataFrame({"id": ["a"]}), columns)
+
+
 def answer_requests(pipe: Any) -> None:
     """Validate what comes through a pipe, until its other end is closed."""
     while True:

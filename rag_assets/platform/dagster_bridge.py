@@ -17,7 +17,7 @@ from .contracts import Expectation, Outcome, Validation
 from .errors import explained_error
 from .fingerprint import fingerprint
 from .platform import Platform
-from .processes import release_memory
+from .processes import import_ahead, release_memory
 from .settings import Settings
 from .stage import StageOutcome, StageRun
 
@@ -25,6 +25,8 @@ SOURCE_SHARDS = dg.DynamicPartitionsDefinition(name="source_shards")
 FULL_TAG = "ragline/full"
 # seconds and no moment: a run that waited in the queue, or is started again, judges by its own time
 SETTLE_TAG = "ragline/settle_seconds"
+# a second each, by the time the last stages of a run need them
+NEEDED_LATER = ("lancedb", "scipy.stats")
 OWNERS = ["team:knowledge-platform"]
 PLATFORM = "platform"
 DAILY = timedelta(days=1)
@@ -66,6 +68,8 @@ def execute_stage(
     """Run a stage under its shard's lock and describe the result to Dagster."""
     run = stage_run(context, platform)
     name = context.asset_key.to_user_string()
+    if platform.settings.orchestration.executor == "in_process":
+        import_ahead(*NEEDED_LATER)
     doing = f"materializing {name} of '{run.partition}'"
     with explained(platform), platform.lock(f"shard-{run.partition}", doing=doing, timeout=900):
         outcome = stage(run)

@@ -1,9 +1,12 @@
-"""Child processes that never outlive their parent."""
+"""Processes: children that never outlive their parent, memory that is given back, early imports."""
 
 import ctypes
+import importlib
 import os
 import signal
 import sys
+import threading
+from functools import cache
 
 PR_SET_PDEATHSIG = 1
 
@@ -29,3 +32,14 @@ def end_with_parent(number: int = signal.SIGKILL) -> None:
     if os.getppid() == 1:
         # the parent died before the request was made
         os.kill(os.getpid(), number)
+
+
+@cache
+def import_ahead(*names: str) -> None:
+    """Import modules in a thread while this process waits for other work; once per process."""
+
+    def load() -> None:
+        for name in names:
+            importlib.import_module(name)
+
+    threading.Thread(target=load, name="import_ahead", daemon=True).start()

@@ -43,9 +43,10 @@ class OrchestrationSettings(Section):
     lost_worker_seconds: int = Field(
         default=30, ge=3, description="celery: a worker that is silent for so long is lost."
     )
-    sensor_seconds: int = Field(default=5, ge=1, description="How often the sources are looked at.")
+    # the daemon looks every five seconds for what is due: with five, every other look would miss it
+    sensor_seconds: int = Field(default=3, ge=1, description="How often the sources are looked at.")
     settle_seconds: float = Field(
-        default=2.0, ge=0, description="A file is read when it has not changed for so long."
+        default=1.5, ge=0, description="A file is read when it has not changed for so long."
     )
     retry_seconds: float = Field(
         default=60.0, ge=0, description="Wait after a failed run for the same change; doubles."
