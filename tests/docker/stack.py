@@ -259,6 +259,14 @@ class Stack:
             assert ended is None, f"{name} ended with {ended}:\n{told}"
             time.sleep(PACE_SECONDS)
 
+    def tails(self) -> str:
+        """The last lines of every service, for a failure to be understood from its message."""
+        return "\n".join(
+            f"--- {name}, {'running' if service.process.poll() is None else 'ended'}\n"
+            + "\n".join(line[:300] for line in service.tail().splitlines()[-12:])
+            for name, service in self.running.items()
+        )
+
     def make_databases(self) -> None:
         """What the container of PostgreSQL does on an empty data folder."""
         script = DOCKER / "postgres" / "init-databases.sh"

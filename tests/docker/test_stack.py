@@ -20,6 +20,7 @@ from tests.jobs.instance.servers import kill_group
 
 ORDER = ("redis", "code", "webserver", "daemon", "api-1", "api-2", "proxy")
 QUESTION = {"question": "When does the ferry to Oldmere leave?", "answerer": "extractive"}
+FERRY = "# Ferry\n\nThe ferry to Oldmere leaves at nine in the morning from the north pier.\n"
 Found = TypeVar("Found")
 
 
@@ -47,6 +48,15 @@ def stack(tmp_path_factory: pytest.TempPathFactory, model_cache: Path) -> Iterat
         made.end()
 
 
+@pytest.fixture
+def fed(stack: Stack, reader: httpx.Client) -> None:
+    """A document has come, and is answered from: whichever tests ran before, or none."""
+    ferry = stack.documents / "ferry.md"
+    if not ferry.exists():  # written again it would be read again
+        ferry.write_text(FERRY)
+    wait_for(lambda: answer(reader), "answer", stack)
+
+
 @pytest.fixture(scope="module")
 def reader(stack: Stack) -> Iterator[httpx.Client]:
     """A reader with a key, in front of the proxy."""
@@ -58,37 +68,39 @@ def reader(stack: Stack) -> Iterator[httpx.Client]:
         yield client
 
 
-def wait_for(look: Callable[[], Found | None], what: str, seconds: float = 300) -> Found:
+def wait_for(
+    look: Callable[[], Found | str], what: str, stack: Stack, seconds: float = 300
+) -> Found:
+    """Wait until something is found; ``look`` says in words what it found instead."""
     limit = time.monotonic() + seconds
-    while (found := look()) is None:
-        assert time.monotonic() < limit, f"no {what} in {seconds} s"
+    while isinstance(found := look(), str):
+        assert time.monotonic() < limit, f"no {what} in {seconds} s, but {found}\n{stack.tails()}"
         time.sleep(0.5)
     return found
 
 
-def answer(reader: httpx.Client) -> dict[str, Any] | None:
+def answer(reader: httpx.Client) -> dict[str, Any] | str:
     reply = reader.post("/v1/ask", json=QUESTION)
     if reply.status_code != 200 or not reply.json()["citations"]:
-        return None
+        return f"{reply.status_code} {reply.text[:500]}"
     found: dict[str, Any] = reply.json()
     return found
 
 
 def test_a_file_is_answered_from_without_any_command(stack: Stack, reader: httpx.Client) -> None:
     assert stack.is_healthy("api-1").returncode != 0, "there is nothing to answer from yet"
-    text = "# Ferry\n\nThe ferry to Oldmere leaves at nine in the morning from the north pier.\n"
-    (stack.documents / "ferry.md").write_text(text)
-    found = wait_for(lambda: answer(reader), "answer")
+    (stack.documents / "ferry.md").write_text(FERRY)
+    found = wait_for(lambda: answer(reader), "answer", stack)
     assert found["citations"][0]["document_id"] == "documents/ferry.md"
     assert "nine" in found["answer"]
     for name in ("api-1", "api-2"):
         stack.wait_until_healthy(name)
 
 
+@pytest.mark.usefixtures("fed")
 def test_the_proxy_hands_on_streams_and_hides_the_metrics(
     stack: Stack, reader: httpx.Client
 ) -> None:
-    wait_for(lambda: answer(reader), "answer")
     with reader.stream("POST", "/v1/ask", json=QUESTION | {"stream": True}) as reply:
         assert reply.status_code == 200
         assert reply.headers["content-type"].startswith("text/event-stream")
@@ -103,10 +115,8 @@ def test_the_proxy_hands_on_streams_and_hides_the_metrics(
     assert nobody.status_code == 401
 
 
-def test_prometheus_reads_both_replicas_and_every_expression_can_be_computed(
-    stack: Stack, reader: httpx.Client
-) -> None:
-    wait_for(lambda: answer(reader), "answer")
+@pytest.mark.usefixtures("fed")
+def test_prometheus_reads_both_replicas_and_every_expression_can_be_computed(stack: Stack) -> None:
     stack.start("prometheus", f"--web.listen-address=127.0.0.1:{stack.ports['prometheus']}")
     stack.wait_until_healthy("prometheus")
     address = f"http://127.0.0.1:{stack.ports['prometheus']}/api/v1"
@@ -116,20 +126,23 @@ def test_prometheus_reads_both_replicas_and_every_expression_can_be_computed(
         assert reply.json()["status"] == "success", (expression, reply.text)
         return reply.json()["data"]["result"]
 
-    def up() -> bool | None:
+    def up() -> bool | str:
         found = query('sum(up{job="api"})')
-        return True if found and found[0]["value"][1] == "2" else None
+        return bool(found and found[0]["value"][1] == "2") or f"up: {found}"
 
-    wait_for(up, "two replicas")
-    wait_for(lambda: query("max(ragline_release_id) > 0") or None, "release")
+    def released() -> bool | str:
+        return bool(query("max(ragline_release_id) > 0")) or "ragline_release_id is 0"
+
+    wait_for(up, "two replicas", stack)
+    wait_for(released, "release", stack)
     for expression in expressions():
         query(expression)
     rules = httpx.get(f"{address}/rules", trust_env=False).json()["data"]["groups"]
     assert {rule["health"] for group in rules for rule in group["rules"]} <= {"ok", "unknown"}
 
 
-def test_the_panels_about_runs_read_dagsters_database(stack: Stack, reader: httpx.Client) -> None:
-    wait_for(lambda: answer(reader), "answer")
+@pytest.mark.usefixtures("fed")
+def test_the_panels_about_runs_read_dagsters_database(stack: Stack) -> None:
     password = (stack.secrets / "grafana_database_password").read_text().strip()
     engine = sa.create_engine(
         f"postgresql+psycopg2://grafana:{password}@/dagster?host={stack.socket}"
@@ -147,26 +160,30 @@ def test_the_panels_about_runs_read_dagsters_database(stack: Stack, reader: http
             connection.execute(
                 sa.text(text.replace("$__unixEpochFilter(end_time)", "end_time > 0"))
             )
-        ended = connection.execute(
-            sa.text(queries[0].replace("$__unixEpochFilter(end_time)", "true"))
-        )
-        assert "SUCCESS" in {row.metric for row in ended}
+
+        def succeeded() -> bool | str:
+            query = queries[0].replace("$__unixEpochFilter(end_time)", "true")
+            found = {row.metric for row in connection.execute(sa.text(query))}
+            connection.rollback()  # what is read within a transaction may stay what it was
+            return "SUCCESS" in found or f"the runs' states are {found}"
+
+        wait_for(succeeded, "run that succeeded", stack)
         with pytest.raises(sa.exc.ProgrammingError, match="permission denied"):
             connection.execute(sa.text("DELETE FROM runs"))
     engine.dispose()
 
 
+@pytest.mark.usefixtures("fed")
 def test_a_replica_that_is_killed_is_not_missed(stack: Stack, reader: httpx.Client) -> None:
-    wait_for(lambda: answer(reader), "answer")
     kill_group(stack.running["api-2"].process)  # a container ends with all of its processes
-    assert all(answer(reader) is not None for _ in range(6))
+    assert not [found for _ in range(6) if isinstance(found := answer(reader), str)]
     stack.start("api-2")
     stack.wait_until_healthy("api-2")
 
 
-def test_everything_ends_in_good_order(stack: Stack, reader: httpx.Client) -> None:
+@pytest.mark.usefixtures("fed")
+def test_everything_ends_in_good_order(stack: Stack) -> None:
     """The last test of this file: each is told to stop as Docker would, and ends in its time."""
-    wait_for(lambda: answer(reader), "answer")
     for name in reversed([name for name in stack.running if name != "redis"] + ["redis"]):
         service = stack.running.pop(name)
         children = service.children()
