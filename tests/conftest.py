@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.scheduling import pytest_xdist_make_scheduler
+
+__all__ = ["pytest_xdist_make_scheduler"]
+
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
@@ -21,22 +25,6 @@ os.environ.setdefault("DEEPEVAL_DISABLE_DOTENV", "1")
 # a busy machine is no reason to fail
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
-
-# folders whose tests share a deployment that takes long to make
-TOGETHER = ("answer_evaluation", "evaluation_dashboard", "regressions", "api")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which tests one of several workers has to run together: they share fixtures."""
-    for item in items:
-        if item.get_closest_marker("vllm"):
-            name = "vllm"  # one server serves all
-        elif item.path.parent.name in TOGETHER:
-            name = item.path.parent.name
-        else:
-            name = item.path.name
-        item.add_marker(pytest.mark.xdist_group(name))
 
 
 @pytest.fixture
