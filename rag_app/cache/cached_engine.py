@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy.exc import SQLAlchemyError
 
+from rag_assets.platform import interruption
 from rag_assets.platform.errors import RaglineError
 from rag_assets.platform.fingerprint import sha256_text
 from rag_assets.platform.platform import Platform
@@ -136,7 +137,7 @@ class CachedEngine:
             claimed, kept = answers.claim(key.text, CLAIM_SECONDS), None
             until = time.monotonic() + OTHERS_SECONDS
             while not claimed and kept is None and time.monotonic() < until:
-                time.sleep(LOOK_SECONDS)
+                interruption.sleep(LOOK_SECONDS)
                 kept = decode(answers.get(key.text))
                 claimed = kept is None and answers.claim(key.text, CLAIM_SECONDS)
             try:

@@ -4,6 +4,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from rag_assets.platform import interruption
+
 
 class Flights:
     """Values that are being made in this process. Safe to use from several threads."""
@@ -13,12 +15,16 @@ class Flights:
         self._flying: dict[str, threading.Event] = {}
 
     def wait(self, key: str, seconds: float) -> bool:
-        """Wait while somebody makes this value; whether anybody did."""
+        """Wait while somebody makes this value; whether anybody did.
+
+        Raises:
+            Interrupted: nobody waits for it any more.
+        """
         with self._lock:
             landing = self._flying.get(key)
         if landing is None:
             return False
-        landing.wait(seconds)
+        interruption.wait(landing, seconds)
         return True
 
     @contextmanager

@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import Any, TypeVar
 
 from rag_assets.platform.errors import RaglineError
+from rag_assets.platform.interruption import following
 
 T = TypeVar("T")
 
@@ -41,27 +42,31 @@ class Workers:
         self._closing = threading.Event()
 
     async def run(self, function: Callable[..., T], *arguments: Any, **options: Any) -> T:
-        """Call a function in a thread.
+        """Call a function in a thread; when this is cancelled, what blocks in there ends early.
 
         Raises:
             Busy: every thread is taken.
         """
-        context = contextvars.copy_context()
+        context, left = contextvars.copy_context(), threading.Event()
 
-        def work() -> T:
-            try:
-                return context.run(function, *arguments, **options)
-            finally:
-                self._free.release()
+        def call() -> T:
+            with following(left):
+                return function(*arguments, **options)
 
         self._take()
-        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+        future = self._executor.submit(context.run, call)
+        # also where it is cancelled before it began
+        future.add_done_callback(lambda _: self._free.release())
+        try:
+            return await asyncio.wrap_future(future)
+        finally:
+            left.set()
 
     async def stream(self, start: Callable[[], Iterator[T]]) -> AsyncGenerator[T, None]:
         """Read a blocking generator in a thread and give what it yields.
 
         When this is closed, the generator is closed too, in its thread, as soon as it comes to its
-        next event.
+        next event or finds that it is interrupted (``platform.interruption``).
 
         Args:
             start: makes the generator; it is called in the thread.
@@ -78,7 +83,7 @@ class Workers:
                 loop.call_soon_threadsafe(queue.put_nowait, (kind, value))
 
         def read() -> None:
-            with closing(start()) as events:  # type: ignore[type-var]
+            with following(left), closing(start()) as events:  # type: ignore[type-var]
                 for event in events:
                     if left.is_set() or self._closing.is_set():
                         return

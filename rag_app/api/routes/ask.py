@@ -64,14 +64,14 @@ async def ask(
         **question.model_dump(exclude={"stream"}),
     )
     if question.stream:
-        return await streamed(services, asked)
+        return await streamed(services, asked, request)
     found = await unless_gone(request, asking.answer(services, asked))
     return AnswerOut.model_validate(found)
 
 
-async def streamed(services: ServicesDep, asked: Asked) -> Response:
+async def streamed(services: ServicesDep, asked: Asked, request: Request) -> Response:
     """The answer as events."""
-    events = await begun(asking.stream(services, asked), PATIENCE_SECONDS)
+    events = await unless_gone(request, begun(asking.stream(services, asked), PATIENCE_SECONDS))
     return event_response(
         server_sent(events, asked.request_id), services.platform.settings.server.shutdown_seconds
     )

@@ -95,7 +95,7 @@ async def chat_completions(
     asked = _asked(services, chat, principal, request_id)
     completion = Completion(chat)
     if chat.stream:
-        events = await begun(asking.stream(services, asked), PATIENCE_SECONDS)
+        events = await unless_gone(request, begun(asking.stream(services, asked), PATIENCE_SECONDS))
         return event_response(
             completion.chunks(events, request_id),
             services.platform.settings.server.shutdown_seconds,

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rag_assets.encoders.tokenizer import without_lone_surrogates
+from rag_assets.platform import interruption
 from rag_assets.platform.errors import ConfigurationError
 from rag_assets.platform.settings import LLMSettings
 from rag_assets.platform.telemetry import Step, trace_headers, traced
 
 from .breaker import CallBreaker
 from .completion import Completion, Message
+from .connections import let_interrupt
 from .deadline import Deadline, DeadlinePassed, bound_response
 from .failures import AttemptFailed, Server, explain, make_error
 from .spans import asked, chat_attributes, completed
@@ -122,7 +124,8 @@ class LLMClient:
     ) -> Generator[str | Completion, None, None]:
         """Get a completion as it is written.
 
-        Closing the generator closes the connection, which ends the generation.
+        Closing the generator closes the connection, which ends the generation; so does an interruption
+        (``platform.interruption``), also while the server says nothing.
 
         Args:
             messages: dictionaries with ``role`` and ``content``.
@@ -294,6 +297,7 @@ class LLMClient:
             stop=attempts | stop_before_delay(deadline.remaining),
             wait=_wait,
             retry=retry_if_exception(lambda e: isinstance(e, AttemptFailed) and e.passing),
+            sleep=interruption.sleep,
             reraise=True,
         )(function, *arguments)
 
@@ -333,11 +337,14 @@ class LLMClient:
 
         with self._lock:
             if self._opened is None:
+                connections = openai.DefaultHttpxClient()
+                let_interrupt(connections)
                 self._opened = openai.OpenAI(
                     base_url=self._settings.base_url.strip(),
                     api_key=self._key or "none",
                     admin_api_key="",
                     max_retries=0,
+                    http_client=connections,
                 )
             return self._opened
 
