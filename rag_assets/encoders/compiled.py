@@ -117,11 +117,11 @@ class CompiledEncoder:
         return self._runtime
 
     def _open(self) -> "Runtime":
-        from .openvino_runtime import Runtime
+        from .openvino_runtime import shared_runtime
 
         verify_weights(self._model, self._state_path)
         folder = ensure_exported(self._model, self._source, self._state_path, self.fingerprint)
-        return Runtime(folder, self._model, self._batch_size)
+        return shared_runtime(folder, self._model, self._batch_size)
 
 
 def _require_supported(model: ModelFolder) -> None:

@@ -5,6 +5,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -62,6 +63,15 @@ class Batch(NamedTuple):
 
 
 Take = Callable[[Batch, Any], None]  # keeps what is wanted of a finished inference request
+
+
+@lru_cache(maxsize=1)
+def shared_runtime(folder: Path, model: ModelFolder, batch_size: int) -> "Runtime":
+    """The same loaded model for everyone in this process: a run embeds, searches and judges with it.
+
+    Args and errors are those of ``Runtime``. The model that was asked for last is kept.
+    """
+    return Runtime(folder, model, batch_size)
 
 
 class Runtime:

@@ -24,6 +24,7 @@ from rag_jobs.retired import drop_shard
 
 from .decision import Decision, Request, Rules, decide, described
 from .flight import ATTEMPT_TAG, DIGEST_TAG, Flight, earlier_runs, in_flight
+from .looking import look_repeatedly
 
 INGEST_LOCK = "ingest"
 PRIORITY_TAG = "dagster/priority"
@@ -45,7 +46,11 @@ def source_changes_sensor(settings: Settings) -> dg.SensorDefinition:
     ) -> dg.SensorResult | dg.SkipReason:
         try:
             # the file of settings may have been edited since this process began
-            result = tick(platform.renewed(), context.instance)
+            current = platform.renewed()
+            result = look_repeatedly(
+                lambda: tick(current, context.instance),
+                current.settings.orchestration.sensor_seconds,
+            )
             if result.run_requests:
                 # while the runs queue and start; the runs of this code server will find it
                 platform.contract_server.start()

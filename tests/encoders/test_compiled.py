@@ -11,7 +11,7 @@ from rag_assets.encoders import Encoder, exported, token_states
 from rag_assets.encoders.compiled import CompiledEncoder
 from rag_assets.encoders.exported import AGREEMENT_FILE, exported_folder, read_agreement
 from rag_assets.encoders.models import MINILM
-from rag_assets.encoders.openvino_runtime import load_openvino
+from rag_assets.encoders.openvino_runtime import load_openvino, shared_runtime
 from rag_assets.encoders.token_states import add_token_states
 from rag_assets.platform.errors import EncoderError
 
@@ -129,6 +129,7 @@ def test_models_can_be_freed_at_any_time(compiled: CompiledEncoder, encoder_stat
 
     def use() -> Iterator[np.ndarray]:
         for _ in range(5):
+            shared_runtime.cache_clear()
             yield CompiledEncoder(MINILM, encoder_state, batch_size=1).encode(["a b c"] * 6)
 
     assert all(vectors.shape == (6, 384) for vectors in use())
@@ -172,6 +173,7 @@ def test_pooled_vectors_are_the_same_with_token_states(
 
 
 def test_vectors_stay_the_same_once_token_vectors_were_asked_for(encoder_state: Path) -> None:
+    shared_runtime.cache_clear()
     encoder = CompiledEncoder(MINILM, encoder_state)
     texts = [f"{word} policy " * (1 + i % 9) for i, word in enumerate(WORDS * 4)]
     before, fingerprint = encoder.encode(texts), encoder.fingerprint
@@ -192,8 +194,18 @@ def test_an_unknown_graph_still_encodes(
     compiled: CompiledEncoder, encoder_state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(token_states, "POOLING", ("Divide", "MaxPool"))
+    shared_runtime.cache_clear()
     encoder = CompiledEncoder(MINILM, encoder_state)
     texts = ["one text", "another"]
     np.testing.assert_allclose(encoder.encode(texts), compiled.encode(texts), atol=1e-6)
     with pytest.raises(EncoderError, match="no token vectors"):
         encoder.token_vectors(texts)
+
+
+def test_one_process_loads_a_model_once(encoder_state: Path) -> None:
+    """Stages, search and gates of a run make encoders of their own."""
+    first, second = (CompiledEncoder(MINILM, encoder_state) for _ in range(2))
+    first.warm_up()
+    loads = shared_runtime.cache_info().misses
+    np.testing.assert_array_equal(first.encode(["lamp"]), second.encode(["lamp"]))
+    assert shared_runtime.cache_info().misses == loads

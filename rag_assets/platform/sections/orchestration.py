@@ -43,8 +43,8 @@ class OrchestrationSettings(Section):
     lost_worker_seconds: int = Field(
         default=30, ge=3, description="celery: a worker that is silent for so long is lost."
     )
-    # the daemon looks every five seconds for what is due: with five, every other look would miss it
-    sensor_seconds: int = Field(default=3, ge=1, description="How often the sources are looked at.")
+    # the daemon comes round every five seconds; what is more often happens within a tick
+    sensor_seconds: int = Field(default=1, ge=1, description="How often the sources are looked at.")
     settle_seconds: float = Field(
         default=1.5, ge=0, description="A file is read when it has not changed for so long."
     )
