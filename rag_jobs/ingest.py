@@ -15,7 +15,7 @@ from .release_due import release_due
 from .retired import drop_shard
 
 if TYPE_CHECKING:
-    from dagster import DagsterInstance, ExecuteInProcessResult
+    from dagster import DagsterInstance, Definitions, ExecuteInProcessResult
 
 COUNTED = (
     "added",
@@ -128,10 +128,12 @@ def _run(
     from rag_assets.platform.processes import import_ahead
     from rag_assets.raw_documents.sources import partition_keys
 
+    from .assembly import build_definitions
     from .instance import close_orphans, open_instance, sync_partitions
 
     instance = open_instance(platform.settings)
     close_orphans(instance)
+    definitions = build_definitions(platform)
     configured = partition_keys(platform.settings)
     retired = [shard.partition for shard in pending.shards if shard.retired]
     sync_partitions(instance, SOURCE_SHARDS, [*configured, *retired])
@@ -140,7 +142,7 @@ def _run(
     import_ahead(*NEEDED_LATER)
     summary.seconds["load_dagster"] = time.perf_counter() - started
     for shard in shards:
-        result = _execute(platform, instance, "ingest", shard.partition, full)
+        result = _execute(definitions, instance, "ingest", shard.partition, full)
         _collect(result, summary, shard.partition)
         if result.success and shard.retired:
             drop_shard(platform, shard.partition)
@@ -150,7 +152,7 @@ def _run(
     due, reason = release_due(platform)
     # where nothing speaks against it the release looks for itself: its version may have been lost
     if not summary.failed and (due or full or not reason):
-        result = _execute(platform, instance, "promote", None, full)
+        result = _execute(definitions, instance, "promote", None, full)
         _collect(result, summary, "release")
     elif not summary.failed:
         _describe_verdict(platform, reason, summary)
@@ -158,20 +160,22 @@ def _run(
 
 
 def _execute(
-    platform: Platform, instance: "DagsterInstance", job: str, partition: str | None, full: bool
+    definitions: "Definitions",
+    instance: "DagsterInstance",
+    job: str,
+    partition: str | None,
+    full: bool,
 ) -> "ExecuteInProcessResult":
-    from rag_assets.platform.dagster_bridge import FULL_TAG, PLATFORM
+    from rag_assets.platform.dagster_bridge import FULL_TAG
 
-    from .definitions import defs
     from .instance import cli_tags
 
     tags = cli_tags() | ({FULL_TAG: "true"} if full else {})
-    return defs.resolve_job_def(job).execute_in_process(
+    return definitions.resolve_job_def(job).execute_in_process(
         instance=instance,
         partition_key=partition,
         raise_on_error=False,
         tags=tags,
-        resources={PLATFORM: platform},
         run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
     )
 

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -25,6 +26,13 @@ os.environ.setdefault("DEEPEVAL_DISABLE_DOTENV", "1")
 # a busy machine is no reason to fail
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
+
+
+@pytest.fixture(autouse=True)
+def own_environment() -> Iterator[None]:
+    """No variable outlives a test: an ingest points its process at its Dagster instance."""
+    with patch.dict(os.environ):
+        yield
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from dagster._core.definitions.freshness import TimeWindowFreshnessPolicy
 
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import GateSettings, Settings
-from rag_jobs.definitions import build_definitions
+from rag_jobs.assembly import build_definitions
 
 INGEST = ["raw_documents", "parsed_documents", "chunks", "embeddings", "vector_index"]
 GRAPH = {

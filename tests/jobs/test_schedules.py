@@ -20,7 +20,7 @@ from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import EvaluationSettings, QuerySettings, Settings
 from rag_assets.query.log import AnswerLog, AnswerRecord
 from rag_assets.releases.registry import Registry
-from rag_jobs.definitions import build_definitions
+from rag_jobs.assembly import build_definitions
 from rag_jobs.instance import open_instance
 from rag_jobs.schedules import RUN_KEY_TAG, schedules
 from tests.jobs.daemon import Daemon, running_daemon

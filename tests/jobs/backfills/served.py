@@ -7,7 +7,7 @@ A schedule that happens to be due would be one more.
 import dagster as dg
 
 from rag_assets.platform.platform import Platform
-from rag_jobs.definitions import build_definitions
+from rag_jobs.assembly import build_definitions
 
 
 def without_contracts(full: dg.Definitions) -> dg.Definitions:

@@ -13,7 +13,7 @@ import dagster as dg
 
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.stage import Report
-from rag_jobs.definitions import build_definitions
+from rag_jobs.assembly import build_definitions
 from rag_jobs.jobs import ingest_job, promote_job
 
 LIMIT_SECONDS = 300

@@ -1,5 +1,6 @@
 """A document is erased from Dagster's tables on a real PostgreSQL, and its runs load as before."""
 
+import importlib
 import json
 from pathlib import Path
 
@@ -67,11 +68,13 @@ def plant(engine: sa.Engine) -> int:
 def test_a_document_is_erased_from_postgres(
     deploy: Deploy, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    folder = deploy(SETTINGS)
+    # what Dagster would load here, on SQLite: an ingest goes by the platform that it is given
+    importlib.import_module("rag_jobs.definitions")
     url = create_database(postgres_url)
     monkeypatch.setenv("RAG_ORCHESTRATION__DATABASE_URL", url)
-    monkeypatch.setenv("RAGLINE_DAGSTER_DATABASE_URL", "")
     monkeypatch.setenv("RAG_DATABASE_URL", create_database(postgres_url))
-    platform = deployed(deploy(SETTINGS))
+    platform = deployed(folder)
     summary = ingest(platform)
     assert summary.ok, summary.failed
     assert not list(Path(platform.settings.dagster_home).rglob("*.db"))

@@ -106,7 +106,10 @@ def test_one_that_failed_is_tried_again_with_time_between(world: World) -> None:
 
 
 def test_its_sensor_runs_by_itself() -> None:
-    found = {item.name: item for item in sensors(Settings())}
+    settings = Settings()
+    found = {item.name: item for item in sensors(settings)}
     assert found["automation"].default_status is dg.DefaultSensorStatus.RUNNING
     assert found["source_changes"].default_status is dg.DefaultSensorStatus.RUNNING
-    assert found["source_changes"].minimum_interval_seconds == 5
+    assert found["source_changes"].minimum_interval_seconds == (
+        settings.orchestration.sensor_seconds
+    )

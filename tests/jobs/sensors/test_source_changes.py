@@ -17,7 +17,7 @@ from dagster._core.test_utils import create_run_for_test
 
 from rag_assets.platform.dagster_bridge import PLATFORM, SOURCE_SHARDS
 from rag_assets.platform.platform import Platform
-from rag_jobs.definitions import build_definitions
+from rag_jobs.assembly import build_definitions
 from rag_jobs.instance import cli_tags, open_instance
 from rag_jobs.pending import STAGES
 from rag_jobs.sensors.source_changes import source_changes_sensor, tick
