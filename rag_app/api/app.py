@@ -1,6 +1,7 @@
 """The application: every route, with the services that they share."""
 
 import logging
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -17,6 +18,7 @@ from rag_app.service.services import Services
 from rag_app.telemetry.instrument import instrument
 from rag_assets.platform.errors import RaglineError
 from rag_assets.platform.platform import Platform
+from rag_assets.platform.processes import end_with_starter
 
 from . import openapi, problems
 from .request_ids import RequestIds
@@ -70,6 +72,8 @@ def create_app(platform: Platform) -> FastAPI:
 
 def application() -> FastAPI:
     """``create_app`` for a server's worker process, from the settings of its working folder."""
+    # one of several workers must not go on serving when the process that looks after them is gone
+    end_with_starter(signal.SIGTERM)
     return create_app(Platform.load())
 
 

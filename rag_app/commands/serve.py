@@ -8,6 +8,7 @@ import typer
 
 # a worker that imports on a busy machine answers late; uvicorn's own 5 s would kill it, again and again
 WORKER_SILENCE_SECONDS = 60
+APPLICATION = "rag_app.api.app:application"
 
 
 def serve(
@@ -23,11 +24,9 @@ def serve(
     ] = None,
 ) -> None:
     """Serve the HTTP API until Ctrl-C; running answers are finished first."""
-    import uvicorn
-
     from rag_app.access.exposure import check_exposure, server_options
     from rag_app.telemetry.logs import log_config
-    from rag_app.telemetry.workers import prepare_workers
+    from rag_app.telemetry.workers import numbers_together
     from rag_assets.platform.settings import load_settings
 
     settings = load_settings()
@@ -46,10 +45,22 @@ def serve(
         **server_options(settings),
         "log_config": log_config(settings),
     }
-    # before anything imports the library that counts
-    prepare_workers(settings, options["workers"])
     # the processes read the settings themselves, wherever they find them now
     os.environ.setdefault("PYTHONUNBUFFERED", "1")
     # what may be done without authentication depends on it
     os.environ["RAG_SERVER__HOST"] = host
-    uvicorn.run("rag_app.api.app:application", factory=True, **options)
+    # before anything imports the library that counts
+    with numbers_together(options["workers"]):
+        _run(options)
+
+
+def _run(options: dict[str, Any]) -> None:
+    if options["workers"] == 1:
+        import uvicorn
+
+        uvicorn.run(APPLICATION, factory=True, **options)
+        return
+    from rag_app.supervision.workers import run_workers
+
+    if not run_workers(APPLICATION, **options):
+        raise typer.Exit(1)

@@ -1,8 +1,10 @@
 """``ragline ui``."""
 
 import os
+import signal
 import subprocess
 import sys
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -18,6 +20,7 @@ def ui(
     as_json: AsJson = False,
 ) -> None:
     """Open the Dagster UI: webserver, daemon and code location, until Ctrl-C."""
+    from rag_assets.platform.processes import end_with_parent
     from rag_assets.platform.settings import load_settings
     from rag_jobs.instance import prepare_dagster_home
 
@@ -41,7 +44,12 @@ def ui(
         str(port),
     ]
     environment = {**os.environ, "DAGSTER_HOME": str(home), "DAGSTER_DISABLE_TELEMETRY": "1"}
-    process = subprocess.Popen(command, env=environment)
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        # should this process be killed, Dagster ends itself
+        preexec_fn=partial(end_with_parent, os.getpid(), signal.SIGTERM),
+    )
     try:
         sys.exit(process.wait())
     except KeyboardInterrupt:

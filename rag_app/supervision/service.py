@@ -64,7 +64,7 @@ class Running:
                 # Ctrl-C of a terminal must reach nobody but the one who ends all in order
                 start_new_session=True,
                 # should this process be killed, its services end themselves
-                preexec_fn=partial(end_with_parent, signal.SIGTERM),
+                preexec_fn=partial(end_with_parent, os.getpid(), signal.SIGTERM),
             )
 
     @property

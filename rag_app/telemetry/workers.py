@@ -1,38 +1,35 @@
 """Numbers of several worker processes: they meet in a folder of small files.
 
-``prepare_workers`` has to run before the processes start and before ``prometheus_client`` is imported
-in them: the library decides at its import where it keeps values.
+``numbers_together`` has to be entered before the processes start and before ``prometheus_client`` is
+imported in them: the library decides at its import where it keeps values.
 """
 
 import os
-import shutil
-from pathlib import Path
-
-from rag_assets.platform.settings import Settings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
-def prepare_workers(settings: Settings, workers: int) -> Path | None:
-    """Make an empty folder for the numbers of worker processes that are about to start.
+@contextmanager
+def numbers_together(workers: int) -> Iterator[None]:
+    """Let worker processes that start within this keep their numbers where each sees those of all.
+
+    The folder is new, and on this machine: files are named after process ids, which mean nothing on
+    another machine or in another container, and the state folder may be shared with those.
 
     Args:
-        settings: of the deployment.
         workers: how many; with one there is nothing to add up.
-
-    Returns:
-        The folder, which the environment of the processes names; None with one worker.
     """
+    # what somebody else's service left in the environment is not ours to add up
+    os.environ.pop(VARIABLE, None)
     if workers <= 1:
-        return None
-    parent = settings.state_path / "metrics"
-    for old in parent.glob("serve-*"):
-        if not _is_running(int(old.name.removeprefix("serve-"))):
-            shutil.rmtree(old, ignore_errors=True)
-    folder = parent / f"serve-{os.getpid()}"
-    folder.mkdir(parents=True, exist_ok=True)
-    os.environ[VARIABLE] = str(folder)
-    return folder
+        yield
+        return
+    with TemporaryDirectory(prefix="ragline-metrics-") as folder:
+        os.environ[VARIABLE] = folder
+        yield
 
 
 def worker_ended(pid: int) -> None:
@@ -41,13 +38,3 @@ def worker_ended(pid: int) -> None:
         from prometheus_client.multiprocess import mark_process_dead
 
         mark_process_dead(pid)
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass  # somebody else's, and running
-    return pid != os.getpid()

@@ -90,18 +90,19 @@ def _serve(listener: socket.socket, address: str, parent: int) -> None:
                 break
             continue
         last = time.monotonic()
+        server = os.getpid()
         if os.fork() == 0:
             listener.close()
-            _answer(client)
+            _answer(client, server)
         client.close()
     _remove(address)
 
 
-def _answer(client: socket.socket) -> NoReturn:
+def _answer(client: socket.socket, server: int) -> NoReturn:
     """What a fork does: serve one run, and end with the server."""
     from .contracts import answer_requests
 
-    end_with_parent()
+    end_with_parent(server)
     try:
         # the listener's time limit is none of the connection's: a run may work for hours in between
         client.setblocking(True)

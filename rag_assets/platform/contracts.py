@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from .contract_server import connect
 from .errors import ContractError
-from .processes import end_with_parent, release_memory
+from .processes import end_with_starter, release_memory
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ class ContractRunner:
 
 def _serve(pipe: Any) -> None:
     """The worker: import first, then answer until the other end is closed."""
-    end_with_parent()
+    end_with_starter()
     import_great_expectations()
     answer_requests(pipe)
 

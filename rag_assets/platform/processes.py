@@ -18,20 +18,31 @@ def release_memory() -> None:
         trim(0)
 
 
-def end_with_parent(number: int = signal.SIGKILL) -> None:
+def end_with_parent(parent: int, number: int = signal.SIGKILL) -> None:
     """Ask the kernel to end this process when its parent dies, even by ``kill -9`` (Linux only).
 
     Elsewhere it does nothing: there, workers end when their pipe to the parent closes.
 
     Args:
+        parent: the process that started this one. In a container that may be process 1, which
+            elsewhere takes over the children of those that died: only the starter can tell.
         number: the signal; one that can be caught lets it end what it has started itself.
     """
     if sys.platform != "linux":
         return
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, number)
-    if os.getppid() == 1:
+    if os.getppid() != parent:
         # the parent died before the request was made
         os.kill(os.getpid(), number)
+
+
+def end_with_starter(number: int = signal.SIGKILL) -> None:
+    """``end_with_parent`` for a process that ``multiprocessing`` has started; elsewhere nothing."""
+    from multiprocessing import parent_process
+
+    starter = parent_process()
+    if starter is not None and starter.pid is not None:
+        end_with_parent(starter.pid, number)
 
 
 @cache

@@ -3,6 +3,7 @@
 from multiprocessing import process
 from typing import Any
 
+import billiard
 from celery import Celery, Task
 from celery.signals import worker_process_init
 from dagster import DagsterInstance
@@ -69,7 +70,8 @@ def _events_of_success(instance: DagsterInstance, run_id: str, step: str) -> lis
 @worker_process_init.connect
 def _prepare_process(**_: Any) -> None:
     """A step must not go on unseen when its worker is killed, and may have helpers of its own."""
-    end_with_parent()
+    # Celery starts processes by its own library, and only that knows who did it
+    end_with_parent(billiard.current_process()._parent_pid)
     # Celery leaves its own kind of process where multiprocessing looks for the present one, and that
     # may have no children; those that check contracts and parse end with their parent anyway
     process._current_process = MAIN_PROCESS  # type: ignore[attr-defined]

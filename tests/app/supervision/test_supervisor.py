@@ -34,8 +34,8 @@ def service(folder: Path, name: str, code: str = WORKS, needs: tuple[str, ...] =
     return Service(name, command, mark.exists, folder / "logs" / f"{name}.log", needs)
 
 
-def wait_for(look: Callable[[], object], what: str) -> None:
-    limit = time.monotonic() + SECONDS
+def wait_for(look: Callable[[], object], what: str, seconds: float = SECONDS) -> None:
+    limit = time.monotonic() + seconds
     while not look():
         assert time.monotonic() < limit, f"not seen: {what}"
         time.sleep(0.05)
