@@ -3,6 +3,7 @@
 import time
 
 from rag_assets.erasure.requests import ErasureRequests
+from rag_assets.platform.errors import ConfigurationError
 from rag_assets.platform.fingerprint import fingerprint
 from rag_assets.platform.settings import Settings
 from rag_assets.platform.stage import StageOutcome, StageRun, write_table
@@ -12,10 +13,11 @@ from .blobs import Blobs
 from .manifest import manifest_digest, update_manifest
 from .schema import RAW_DOCUMENTS
 from .settling import SettleRule
-from .sources import open_partition, parse_partition
+from .sources import open_partition, parse_partition, partition_keys
 
 ASSET = "raw_documents"
 STAGE_VERSION = 1
+SHOWN = 5
 
 
 def manifest_fingerprint(settings: Settings, partition: str) -> str:
@@ -33,16 +35,23 @@ def manifest_fingerprint(settings: Settings, partition: str) -> str:
 
 
 def run_raw_documents(run: StageRun) -> StageOutcome:
-    """Bring a shard's manifest in step with its source; see ``manifest.update_manifest``."""
+    """Bring a shard's manifest in step with its source; see ``manifest.update_manifest``.
+
+    Raises:
+        ConfigurationError: no source has this shard, and nothing of it is stored.
+    """
     started = time.perf_counter()
     platform, settings = run.platform, run.platform.settings
     own = manifest_fingerprint(settings, run.partition)
     stored = platform.tables.stamp(ASSET, run.partition)
     previous = platform.tables.read(ASSET, run.partition, RAW_DOCUMENTS)
     forbidden = ErasureRequests(platform.database).forbidden()
+    partition = open_partition(settings, run.partition, forbidden)
+    if partition.retired and stored is None:
+        raise _unknown(settings, run.partition)
     update = update_manifest(
         previous,
-        open_partition(settings, run.partition, forbidden),
+        partition,
         Blobs(platform.storage),
         max_bytes=int(settings.parsing.max_file_mb * 1_000_000),
         run_id=run.run_id,
@@ -66,3 +75,14 @@ def run_raw_documents(run: StageRun) -> StageOutcome:
     stamp = run.stamp(manifest_digest(update.frame), "", own, **facts)
     preview = ["document_id", "media_type", "size_bytes", "modified_at", "acl", "problem_kind"]
     return write_table(run, ASSET, update.frame, previous, stamp, preview=preview)
+
+
+def _unknown(settings: Settings, partition: str) -> ConfigurationError:
+    names = partition_keys(settings)
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ConfigurationError(
+        f"There is no shard '{partition}': no source has it, and nothing of it is stored.",
+        f"The shards are {', '.join(names[:SHOWN])}{more}; choose one of them, or configure its source."
+        if names
+        else "Configure its source under [sources] in ragline.toml.",
+    )

@@ -14,6 +14,8 @@ CANCEL_SECONDS = 120
 # a pool that nobody gave a limit would let everything through
 DEFAULT_POOL_LIMIT = 1
 SENSOR_THREADS = 4
+# a sensor that finds nothing says so at every look, tens of thousands of times a day
+SKIPPED_TICK_DAYS = 1
 
 
 def instance_configuration(settings: Settings) -> dict[str, Any]:
@@ -27,6 +29,7 @@ def instance_configuration(settings: Settings) -> dict[str, Any]:
         variable, never written out.
     """
     section = settings.orchestration
+    skipped = {"purge_after_days": {"skipped": SKIPPED_TICK_DAYS}}
     threads = {"use_threads": True, "num_workers": SENSOR_THREADS}
     return {
         **_storage(settings),
@@ -58,6 +61,7 @@ def instance_configuration(settings: Settings) -> dict[str, Any]:
             # what fails by itself would fail again: that is for the sensors, with their back-off
             "retry_on_asset_or_op_failure": False,
         },
+        "retention": {"sensor": skipped, "auto_materialize": skipped},
         "sensors": threads,
         "schedules": threads,
         "telemetry": {"enabled": False},

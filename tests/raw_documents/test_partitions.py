@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from rag_assets.platform.errors import SourceUnavailable
+from rag_assets.platform.errors import ConfigurationError, SourceUnavailable
+from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import Settings, SourceSettings
+from rag_assets.platform.stage import StageRun
 from rag_assets.raw_documents.base import NO_TIME, Listed
 from rag_assets.raw_documents.folder import FolderSource
 from rag_assets.raw_documents.sources import (
@@ -19,6 +21,7 @@ from rag_assets.raw_documents.sources import (
     partition_keys,
     shard_of,
 )
+from rag_assets.raw_documents.stage import run_raw_documents
 
 NAMES = st.from_regex(r"[a-z0-9][a-z0-9_]{0,8}(-[a-z0-9_]{1,5}){0,2}", fullmatch=True)
 
@@ -151,6 +154,27 @@ def test_a_partition_that_is_not_configured_is_retired(tmp_path: Path, key: str)
     partition = open_partition(settings, key)
     assert partition.retired
     assert list(partition.list()) == []
+
+
+@pytest.mark.parametrize(
+    ("shards", "told"), [(2, "s--1of2, s--2of2; choose"), (7, "s--5of7 and 2 more; choose")]
+)
+def test_a_run_for_a_shard_that_never_was_fails(tmp_path: Path, shards: int, told: str) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.md").write_text("x")
+    source = SourceSettings(path=str(tmp_path / "docs"), shards=shards)
+    platform = Platform(Settings(home=str(tmp_path / "home"), sources={"s": source}))
+    with pytest.raises(ConfigurationError, match="There is no shard 's'") as raised:
+        run_raw_documents(StageRun(platform, "s", "run"))
+    assert told in str(raised.value)
+    assert platform.tables.partitions("raw_documents") == []
+    # one that was there once is emptied
+    first = partition_keys(platform.settings)[0]
+    run_raw_documents(StageRun(platform, first, "run"))
+    settings = platform.settings.model_copy(update={"sources": {}})
+    assert run_raw_documents(StageRun(Platform(settings), first, "run")).rows == 0
+    with pytest.raises(ConfigurationError, match=r"under \[sources\]"):
+        run_raw_documents(StageRun(Platform(settings), "s", "run"))
 
 
 def test_a_secret_option_reaches_the_store_but_not_the_partition() -> None:

@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 import yaml
+from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.instance.config import dagster_instance_config
 from dagster._core.run_coordinator import QueuedRunCoordinator
+from dagster._core.scheduler.instigation import TickStatus
 
 from rag_assets.platform.database import open_database
 from rag_assets.platform.errors import ConfigurationError, MissingExtra, StorageError
@@ -76,6 +78,10 @@ def test_the_instance_is_what_the_settings_say(tmp_path: Path) -> None:
         assert instance.run_retries_max_retries == 4
         assert not instance.run_retries_retry_on_asset_or_op_failure
         assert not instance.telemetry_enabled
+        for kind in (InstigatorType.SENSOR, InstigatorType.AUTO_MATERIALIZE):
+            kept_days = instance.get_tick_retention_settings(kind)
+            assert kept_days[TickStatus.SKIPPED] == 1
+            assert kept_days[TickStatus.SUCCESS] == -1, "for ever"
         pools = {pool.name: pool.limit for pool in instance.event_log_storage.get_pool_limits()}
         assert pools == {"parse": 5, "judge": 2}
         config = instance.event_log_storage.get_pool_config()
