@@ -59,7 +59,7 @@ def as_known(error: Exception, state_path: Path) -> Exception:
         return error
     known = errors.explained_error(error, state_path)
     if known is None and isinstance(error, OperationalError | InterfaceError):
-        return errors.StorageError("The platform database cannot be reached.")
+        return errors.DatabaseUnavailable("The platform database cannot be reached.")
     return known or error
 
 

@@ -7,12 +7,13 @@ schema.
 
 from pathlib import Path
 
-from sqlalchemy import Engine, create_engine, event, inspect, text
+from sqlalchemy import Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from .errors import StorageError
+from .errors import DatabaseUnavailable, StorageError
 
 SCHEMA_REVISION = "0005"
+CONNECT_SECONDS = 10
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 
@@ -24,19 +25,23 @@ def open_database(url: str, state_path: Path) -> Engine:
         state_path: the local state folder.
 
     Raises:
-        StorageError: the database cannot be reached, or a newer version of Ragline wrote it.
+        DatabaseUnavailable: the database cannot be reached.
+        StorageError: a newer version of Ragline wrote it.
     """
     if not url:
         state_path.mkdir(parents=True, exist_ok=True)
         url = f"sqlite:///{state_path / 'platform.db'}"
-    engine = create_engine(url, pool_pre_ping=True)
+    address, options = make_url(url), {}
+    if address.get_backend_name() == "postgresql" and "connect_timeout" not in address.query:
+        options["connect_timeout"] = CONNECT_SECONDS  # the driver itself waits for ever
+    engine = create_engine(address, pool_pre_ping=True, connect_args=options)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)
     try:
         if current_revision(engine) != SCHEMA_REVISION:
             migrate(engine)
     except SQLAlchemyError as error:
-        raise StorageError(
+        raise DatabaseUnavailable(
             f"The platform database {engine.url.render_as_string(hide_password=True)} "
             f"cannot be used: {getattr(error, 'orig', None) or error}.",
             "Check that it runs and that RAG_DATABASE_URL is right.",

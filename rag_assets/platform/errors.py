@@ -52,6 +52,10 @@ class StorageError(RaglineError):
     """State under RAG_HOME cannot be read or written."""
 
 
+class DatabaseUnavailable(StorageError):
+    """The platform database cannot be reached."""
+
+
 class AlreadyRunning(RaglineError):
     """Another process holds the lock that this operation needs."""
 
