@@ -1,7 +1,9 @@
 """The application: every route, with the services that they share."""
 
 import logging
+import multiprocessing
 import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -9,6 +11,7 @@ from threading import Thread
 
 from fastapi import FastAPI
 from starlette.routing import Route
+from uvicorn.config import STARTUP_FAILURE
 
 from rag_app import pages
 from rag_app.access import middleware
@@ -16,13 +19,14 @@ from rag_app.mcp_server.http import PATH as MCP_PATH
 from rag_app.mcp_server.http import MCPOverHTTP
 from rag_app.service.services import Services
 from rag_app.telemetry.instrument import instrument
-from rag_assets.platform.errors import RaglineError
+from rag_assets.platform.errors import DatabaseUnavailable, RaglineError
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.processes import end_with_starter
 
 from . import openapi, problems
 from .request_ids import RequestIds
 from .routes import answers, ask, chat, documents, feedback, health, releases, search
+from .waiting import Waiting
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +40,7 @@ def create_app(platform: Platform) -> FastAPI:
     Args:
         platform: the deployment.
     """
+    platform.database  # noqa: B018 - nothing is made, again and again, while it is away
     services = Services.of(platform)
     mcp = MCPOverHTTP(services)
 
@@ -70,11 +75,31 @@ def create_app(platform: Platform) -> FastAPI:
     return app
 
 
-def application() -> FastAPI:
-    """``create_app`` for a server's worker process, from the settings of its working folder."""
+def application() -> FastAPI | Waiting:
+    """``create_app`` for a server's process, from the settings of its working folder.
+
+    A platform database that is away is waited for; the service says so meanwhile.
+
+    Raises:
+        RaglineError: the deployment cannot be served, now or later.
+        SystemExit: the same, in one of several workers: starting it again would not help.
+    """
     # one of several workers must not go on serving when the process that looks after them is gone
     end_with_starter(signal.SIGTERM)
-    return create_app(Platform.load())
+    try:
+        platform = Platform.load()
+        try:
+            return create_app(platform)
+        except DatabaseUnavailable as error:
+            if not platform.settings.database_url.get_secret_value():
+                raise  # a file of this machine does not come by itself
+            logger.warning("The service waits for the platform database: %s", error)
+            return Waiting(lambda: create_app(platform), platform.settings)
+    except RaglineError as error:
+        if multiprocessing.parent_process() is None:
+            raise
+        logger.error("The service cannot start: %s", error)
+        sys.exit(STARTUP_FAILURE)
 
 
 def _warm_up(services: Services) -> None:
