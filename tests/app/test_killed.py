@@ -3,18 +3,20 @@
 import signal
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from rag_assets.platform.contract_server import ContractServer
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import load_settings
 from rag_jobs.pending import STAGES
 from rag_jobs.status import status_of
 from tests.app.commands import ragline, start
+from tests.conftest import Deploy
 from tests.jobs.harness import rebuilt, served
 
 
@@ -64,8 +66,18 @@ MOMENTS: dict[str, Callable[[], object]] = {
 }
 
 
-def test_killed_anywhere_it_ends_in_the_same_state(deploy, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    documents: Path = deploy() / "documents"
+@pytest.fixture(autouse=True)
+def contract_server() -> Iterator[None]:
+    """The commands validate by it, as Dagster's runs do: half of their time would go into an import."""
+    server = ContractServer()
+    server.start()
+    yield
+    server.close()
+
+
+@pytest.mark.timeout(3600)
+def test_killed_anywhere_it_ends_in_the_same_state(deploy: Deploy, tmp_path: Path) -> None:
+    documents = deploy() / "documents"
     for number in range(30):
         (documents / f"note-{number}.md").write_text(note(number, 0))
     assert ragline("ingest", "--json").code == 0
@@ -100,7 +112,8 @@ def kill_when_changed(state: Callable[[], object], moment: str) -> None:
     Path(".ragline/locks/ingest.json").unlink(missing_ok=True)
     before = state()
     with start("ingest", "--json") as process:
-        deadline = time.monotonic() + 120
+        # thirteen processes are started one after the other, on a machine that may be busy or paused
+        deadline = time.monotonic() + 600
         while state() == before and process.poll() is None:
             if time.monotonic() > deadline:
                 process.kill()
