@@ -13,6 +13,7 @@ from typing import Any
 
 from rag_assets.platform.errors import StorageError
 from rag_assets.platform.platform import Platform
+from rag_assets.privacy.scrub import Scrubber
 from rag_assets.service_records.audit import AuditEntry, AuditLog
 
 from .principal import Principal
@@ -39,6 +40,7 @@ class Audit:
         from limits.storage import MemoryStorage
 
         self._log = AuditLog(platform.database)
+        self._scrub = Scrubber(platform.settings.privacy)
         self._reads = platform.settings.auth.audit_reads
         self._waiting: queue.Queue[AuditEntry | None] = queue.Queue(MOST_WAITING)
         self._thread: threading.Thread | None = None
@@ -66,14 +68,15 @@ class Audit:
             outcome: ``ok``, ``denied`` or ``failed``.
             release_id: the release it was done under.
             request_id: of the request.
-            details: names and numbers; texts are written as their hash.
+            details: names and numbers; texts are written as their hash, personal data as
+                ``privacy.logs`` says.
 
         Raises:
             StorageError: a change could not be recorded.
         """
         if action in READS and outcome != "denied" and not self._reads:
             return
-        values = dict(details or {})
+        values = self._scrub.value(dict(details or {}))
         if outcome == "denied" and not self._take_denial(values):
             return
         entry = AuditEntry(

@@ -7,6 +7,7 @@ from rag_app.access.authenticate import Authenticator
 from rag_app.access.limits import Limits
 from rag_app.telemetry.metrics import Metrics
 from rag_assets.platform.platform import Platform
+from rag_assets.privacy.scrub import Scrubber
 from rag_assets.query.engine import QueryEngine
 
 from .documents import Documents
@@ -29,6 +30,7 @@ class Services:
         uploads: files that arrive through the service.
         authenticator, limits, audit: of the callers.
         metrics: numbers of the service.
+        comments: takes personal data out of what readers write.
     """
 
     platform: Platform
@@ -41,6 +43,7 @@ class Services:
     limits: Limits
     audit: Audit
     metrics: Metrics
+    comments: Scrubber
 
     @classmethod
     def of(cls, platform: Platform) -> "Services":
@@ -59,6 +62,7 @@ class Services:
             limits=Limits(platform),
             audit=Audit(platform),
             metrics=metrics,
+            comments=Scrubber(platform.settings.privacy, platform.settings.privacy.feedback),
         )
 
     @property

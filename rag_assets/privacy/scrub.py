@@ -8,10 +8,11 @@ number is replaced, whether or not its check digits are right.
 import ipaddress
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from rag_assets.platform.settings import PrivacySettings
 
-from .pseudonyms import key_of, replacement
+from .pseudonyms import Mode, key_of, replacement
 
 _EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?:[ ]?[A-Z0-9]{2,4}){3,8}\b")
@@ -27,17 +28,19 @@ class Scrubber:
     """Replaces personal data in short texts.
 
     Args:
-        settings: the section ``[privacy]``; ``logs`` is the mode.
+        settings: the section ``[privacy]``.
+        mode: what happens to it; default that of ``logs``.
 
     Raises:
         ConfigurationError: texts are to be hashed, and there is no key.
     """
 
-    def __init__(self, settings: PrivacySettings) -> None:
-        self._off = settings.logs == "off"
+    def __init__(self, settings: PrivacySettings, mode: Mode | None = None) -> None:
+        mode = settings.logs if mode is None else mode
+        self._off = mode == "off"
         self._kinds = frozenset(settings.entities)
         self._regions = settings.phone_regions
-        self._key = key_of(settings, settings.logs)
+        self._key = key_of(settings, mode)
 
     def __call__(self, text: str) -> str:
         """The text without personal data."""
@@ -48,6 +51,16 @@ class Scrubber:
             parts += [text[end:start], replacement(kind, text[start:stop], self._key)]
             end = stop
         return "".join([*parts, text[end:]])
+
+    def value(self, value: Any) -> Any:
+        """A JSON value without personal data in its texts; names of keys stay."""
+        if isinstance(value, str):
+            return self(value)
+        if isinstance(value, dict):
+            return {name: self.value(item) for name, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.value(item) for item in value]
+        return value
 
     def _found(self, text: str) -> Iterator[Span]:
         for kind, pattern in _PATTERNS.items():

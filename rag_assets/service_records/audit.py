@@ -19,7 +19,8 @@ from rag_assets.platform.fingerprint import sha256_text
 from .tables import audit_log
 
 LONGEST_TARGET = 1000
-_PLAIN = re.compile(r"[\w.:/@+=,\-]{0,200}", re.ASCII)  # identifiers, not sentences
+# identifiers, and what stands in the place of personal data; not sentences
+_PLAIN = re.compile(r"[\w.:/@+=,\-\[\]]{0,200}", re.ASCII)
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,7 @@ async def give_feedback(
 ) -> FeedbackOut:
     """Kept until a person makes a golden question of it or rejects it.
 
+    Personal data in the comment is masked (`privacy.feedback`); quotes stay as they are.
     What a caller with a name says of an answer again replaces what they said before.
     """
     return await services.workers.run(keep, services, principal, said, request_id)
@@ -90,7 +91,7 @@ def keep(
         answer_id=said.answer_id,
         principal=principal.name,
         rating=RATINGS[said.rating],
-        comment=said.comment,
+        comment=services.comments(said.comment),
         corrected_citations=[item.model_dump() for item in said.citations],
     )
     FeedbackStore(platform.database).add(kept, replace=principal.name != ANONYMOUS)

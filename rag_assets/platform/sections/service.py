@@ -117,7 +117,11 @@ class PrivacySettings(Section):
     """Personal data in documents and logs."""
 
     logs: Literal["off", "mask", "hash"] = Field(
-        default="mask", description="What logs show of personal data."
+        default="mask",
+        description="What logs, and details in the audit log, show of personal data.",
+    )
+    feedback: Literal["off", "mask", "hash"] = Field(
+        default="mask", description="What is kept of personal data in comments of readers."
     )
     hash_key: SecretStr = Field(
         default=SecretStr(""),

@@ -23,6 +23,7 @@ from rag_assets.service_records.erasure import AuditLogEraser
 from tests.platform.databases import fresh_database
 
 MIA = Principal("key:mia", Caller(), frozenset({"read"}), "key")
+WHO = "mia.lund@example.com"
 SENTENCE = "The northern branch owes forty crates before winter"
 
 
@@ -55,6 +56,17 @@ def test_an_entry_is_read_back_as_it_was_written(engine: sa.Engine) -> None:
     (found,) = AuditLog(engine).entries()
     assert found.id == 1
     assert found == AuditEntry(**{**written.__dict__, "id": 1})
+
+
+@pytest.mark.parametrize(("mode", "kept"), [("off", WHO), ("mask", "[EMAIL_ADDRESS]")])
+def test_personal_data_in_details_is_as_the_settings_say(
+    tmp_path: Path, mode: str, kept: str
+) -> None:
+    platform = Platform(Settings(home=str(tmp_path), privacy={"logs": mode}))
+    Audit(platform).record("user:mia", "release.promote", "3", "ok", details={"asked_by": [WHO]})
+    (found,) = AuditLog(platform.database).entries()
+    assert found.details == {"asked_by": [kept]}
+    assert found.principal == "user:mia"
 
 
 CHANGES = (

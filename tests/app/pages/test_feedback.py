@@ -102,6 +102,17 @@ def test_feedback_needs_an_answer_that_one_may_see(address: str) -> None:
     assert httpx.post(f"{address}v1/feedback", json=long).status_code == 422
 
 
+def test_personal_data_in_a_comment_is_masked_and_quotes_stay(
+    address: str, platform: Platform
+) -> None:
+    cited = [{"document_id": LAPTOPS, "quote": "Write to help@example.com."}]
+    said = {"comment": "Ask jane.doe@example.com, or +44 20 7946 0958.", "citations": cited}
+    kept = FeedbackStore(platform.database).get(give(address, platform, STOLEN, **said))
+    assert kept is not None
+    assert kept.comment == "Ask [EMAIL_ADDRESS], or [PHONE_NUMBER]."
+    assert list(kept.corrected_citations) == cited
+
+
 def test_helpful_answers_become_golden_questions(
     address: str, platform: Platform, settings_of_commands: Path
 ) -> None:
