@@ -83,6 +83,7 @@ def test_a_run_outlives_its_code_server(deployment: Deployment, daemon: DagsterI
 
 def test_an_ingest_of_the_command_line_is_killed(deployment: Deployment) -> None:
     """Without a daemon the next ingest closes its run and takes its slots back."""
+    deployment.prepare()
     (deployment.folder / "documents" / "fir.md").write_text("The fir was planted in July.")
     held = deployment.hold("embeddings")
     program = (

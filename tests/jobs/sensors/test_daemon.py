@@ -18,18 +18,20 @@ from polars.testing import assert_frame_equal
 from rag_assets.platform.platform import Platform
 from rag_assets.query.access import Caller
 from rag_assets.query.engine import QueryEngine
+from rag_assets.releases.registry import Registry
 from rag_jobs.instance import open_instance
 from rag_jobs.pending import find_pending
 from rag_jobs.status import status_of
 from tests.jobs.daemon import Daemon, running_daemon
 from tests.jobs.harness import rebuilt, served
 from tests.jobs.instance.servers import create_database
-from tests.jobs.webserver import running_webserver
+from tests.jobs.webserver import Webserver, running_webserver
 
 # a dozen processes, on a machine that may have other work
 pytestmark = pytest.mark.timeout(1800)
 
 DEFINITIONS = "rag_jobs.definitions"
+SENSOR = "source_changes"
 WAIT_SECONDS = 900
 MANY = 1_000
 SETTINGS = """
@@ -46,6 +48,23 @@ sensor_seconds = 2
 monitor_seconds = 2
 retry_seconds = 5
 """
+SHOWN = """
+{
+  sensorsOrError(repositorySelector: {
+    repositoryName: "__repository__", repositoryLocationName: "rag_jobs.definitions"
+  }) { ... on Sensors { results { name sensorState { status ticks(limit: 1) { status } } } } }
+  runsOrError(filter: {tags: [{key: "dagster/sensor_name", value: "source_changes"}]}) {
+    ... on Runs { results { runId status jobName } }
+  }
+  assetNodeOrError(assetKey: {path: ["release"]}) {
+    ... on AssetNode {
+      assetMaterializations(limit: 1) {
+        metadataEntries { label ... on IntMetadataEntry { intValue } }
+      }
+    }
+  }
+}
+"""
 
 
 @dataclass
@@ -53,7 +72,8 @@ class Place:
     """A deployment that looks after itself.
 
     Attributes:
-        daemon: set while one runs.
+        daemon: the one that runs.
+        webserver: what a person looks at.
     """
 
     folder: Path
@@ -61,6 +81,8 @@ class Place:
     instance: DagsterInstance
     environment: dict[str, str]
     daemon: Daemon
+    webserver: Webserver
+    looked_at: int = 0
 
     def write(self, name: str, text: str) -> None:
         (self.folder / "documents" / name).write_text(text)
@@ -69,25 +91,27 @@ class Place:
         return self.daemon.wait_for(look, what, WAIT_SECONDS)
 
     def answer(self, question: str, cited: str) -> str | None:
-        """The answer, once it cites a document; a query engine of its own, as a new caller has."""
-        if find_live(self.platform) is None:
+        """The answer, once it cites a document; every release is asked once, as by a new caller."""
+        live = Registry(self.platform.database).live()
+        if live is None or live.id == self.looked_at:
             return None
+        self.looked_at = live.id
         found = QueryEngine(self.platform).ask(question, Caller())
         documents = [citation.document_id for citation in found.citations]
         return found.answer if cited in documents else None
 
+    def serves(self, documents: int) -> bool | None:
+        """Whether the live release holds so many documents."""
+        live = Registry(self.platform.database).live()
+        return (live is not None and live.documents == documents) or None
+
     def rest(self) -> bool | None:
-        """Whether nothing is pending, and nothing at work."""
-        idle = find_pending(self.platform).nothing and not unfinished(self.instance)
-        return idle or None
+        """Whether nothing is at work, and nothing pending; the sources are listed for the latter."""
+        return (not unfinished(self.instance) and find_pending(self.platform).nothing) or None
 
     def states(self) -> dict[str, int]:
         counts: dict[str, int] = status_of(self.platform)["documents"]
         return counts
-
-
-def find_live(platform: Platform) -> object:
-    return find_pending(platform).live
 
 
 def unfinished(instance: DagsterInstance) -> list[str]:
@@ -98,7 +122,7 @@ def unfinished(instance: DagsterInstance) -> list[str]:
 
 def requested(instance: DagsterInstance) -> list[str]:
     """The runs that the sensor has asked for."""
-    tags = {"dagster/sensor_name": "source_changes"}
+    tags = {"dagster/sensor_name": SENSOR}
     return [run.run_id for run in instance.get_runs(RunsFilter(tags=tags))]
 
 
@@ -114,10 +138,8 @@ def total(instance: DagsterInstance, asset: str, fact: str, since: float) -> int
 
 
 @contextmanager
-def deployment(
-    folder: Path, model_cache: Path, **more: str
-) -> Iterator[tuple[Place, dict[str, str]]]:
-    """A folder with two documents, and everything but its processes."""
+def deployment(folder: Path, model_cache: Path, **more: str) -> Iterator[Place]:
+    """A folder with a document, and everything that runs."""
     (folder / "documents").mkdir()
     (folder / "ragline.toml").write_text(SETTINGS)
     models = folder / ".ragline" / "models"
@@ -136,22 +158,37 @@ def deployment(
             patch.setenv(name, value)
         platform = Platform.load()
         instance = open_instance(platform.settings)
-        with running_daemon(DEFINITIONS, folder, environment) as daemon:
-            place = Place(folder, platform, instance, environment, daemon)
+        with (
+            running_webserver(DEFINITIONS, folder, environment) as webserver,
+            running_daemon(DEFINITIONS, folder, environment) as daemon,
+        ):
+            place = Place(folder, platform, instance, environment, daemon, webserver)
             place.write("boiler.md", "# Boiler\n\nThe boiler is checked by the caretaker in March.")
-            yield place, environment
+            yield place
         instance.dispose()
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory, model_cache: Path) -> Iterator[Place]:
-    folder = tmp_path_factory.mktemp("source_changes")
-    with (
-        deployment(folder, model_cache) as (found, environment),
-        running_webserver(DEFINITIONS, folder, environment) as server,
-    ):
-        assert server.serves()
+    with deployment(tmp_path_factory.mktemp("source_changes"), model_cache) as found:
         yield found
+
+
+def check_shown(place: Place) -> None:
+    """The UI shows the runs of the sensor as they are, and the release that they made."""
+    data = place.webserver.ask(SHOWN)
+    (sensor,) = [item for item in data["sensorsOrError"]["results"] if item["name"] == SENSOR]
+    assert sensor["sensorState"]["status"] == "RUNNING"
+    assert sensor["sensorState"]["ticks"], "it has looked"
+    runs = data["runsOrError"]["results"]
+    assert {run["runId"] for run in runs} == set(requested(place.instance))
+    assert {run["status"] for run in runs} == {"SUCCESS"}
+    assert {run["jobName"] for run in runs} == {"refresh"}
+    (made,) = data["assetNodeOrError"]["assetMaterializations"]
+    numbers = {item["label"]: item.get("intValue") for item in made["metadataEntries"]}
+    live = Registry(place.platform.database).live()
+    assert live is not None
+    assert numbers["release"] == live.id
 
 
 def test_a_dropped_file_is_answered_from_with_a_citation(place: Place) -> None:
@@ -163,13 +200,14 @@ def test_a_dropped_file_is_answered_from_with_a_citation(place: Place) -> None:
     assert "dawn" in answer
     place.wait_for(place.rest, "rest")
     assert len(requested(place.instance)) == 2, "one run for each of the two changes"
+    check_shown(place)
 
 
 def test_edit_rename_delete_and_a_broken_file_arrive(place: Place) -> None:
     documents = place.folder / "documents"
     for name in ("edited", "renamed", "deleted"):
         place.write(f"{name}.md", f"# {name}\n\nThe {name} lamp is green.")
-    place.wait_for(lambda: place.states()["indexed"] == 5 or None, "five documents")
+    place.wait_for(lambda: place.serves(5), "five documents")
     place.wait_for(place.rest, "rest")
     (documents / "edited.md").write_text("# edited\n\nThe edited lamp is violet.")
     (documents / "renamed.md").rename(documents / "moved.md")
@@ -201,7 +239,7 @@ def test_a_thousand_files_at_once_are_few_runs_and_each_is_read_once(place: Plac
     before, since = len(requested(place.instance)), time.time()
     for number in range(MANY):
         place.write(f"note-{number}.txt", f"Note number {number}.")
-    place.wait_for(lambda: place.states()["indexed"] == MANY + 4 or None, "thousand documents")
+    place.wait_for(lambda: place.serves(MANY + 4), "thousand documents")
     place.wait_for(place.rest, "rest")
     assert len(requested(place.instance)) - before <= 3
     assert total(place.instance, "raw_documents", "added", since) == MANY
@@ -243,11 +281,7 @@ def test_the_same_with_dagster_on_postgresql(
     tmp_path: Path, model_cache: Path, postgres_url: str
 ) -> None:
     address = create_database(postgres_url)
-    with (
-        deployment(tmp_path, model_cache, RAG_ORCHESTRATION__DATABASE_URL=address) as (place, env),
-        running_webserver(DEFINITIONS, tmp_path, env) as server,
-    ):
-        assert server.serves()
+    with deployment(tmp_path, model_cache, RAG_ORCHESTRATION__DATABASE_URL=address) as place:
         place.wait_for(lambda: place.answer("Who checks the boiler?", "docs/boiler.md"), "answer")
         place.write("parrot.md", "# Parrot\n\nThe parrot of the lighthouse sings at dawn.")
         place.wait_for(
@@ -255,4 +289,5 @@ def test_the_same_with_dagster_on_postgresql(
         )
         place.wait_for(place.rest, "rest")
         assert len(requested(place.instance)) == 2
+        check_shown(place)
         assert not (tmp_path / ".ragline" / "dagster" / "history" / "runs.db").exists()
