@@ -19,6 +19,8 @@ Refuse = Callable[[Scope, Receive, Send, Refused], Awaitable[None]]
 class BodyLimit:
     """Refuses bodies that are too large, before they are read where their length is announced.
 
+    An upload is only refused once its route wants to read it: first it asks whose it is.
+
     Args:
         app: what is inside.
         settings: how large requests and uploads may be.
@@ -36,28 +38,27 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        most = self._limit(scope)
-        if _announced(scope) > most:
+        upload = _is_upload(scope)
+        most = self._most_upload if upload else self._most
+        if _announced(scope) > most and not upload:
             await self._refuse(scope, receive, send, _too_large(most))
             return
         await self._count(scope, receive, send, most)
-
-    def _limit(self, scope: Scope) -> int:
-        path = scope["path"].removeprefix(scope.get("root_path", "")).rstrip("/")
-        return self._most_upload if (scope["method"], path) == UPLOAD_ROUTE else self._most
 
     async def _count(self, scope: Scope, receive: Receive, send: Send, most: int) -> None:
         read, refused, started = 0, False, False
 
         async def counting() -> Message:
             nonlocal read, refused
-            message = await receive()
-            if message["type"] == "http.request":
-                read += len(message.get("body", b""))
-                if read > most:
-                    refused = True
-                    # a kind of error that no layer between here and the route turns into another
-                    raise HTTPException(TooLarge.status)
+            message: Message | None = None
+            if _announced(scope) <= most:
+                message = await receive()
+                if message["type"] == "http.request":
+                    read += len(message.get("body", b""))
+            if message is None or read > most:
+                refused = True
+                # a kind of error that no layer between here and the route turns into another
+                raise HTTPException(TooLarge.status)
             return message
 
         async def watching(message: Message) -> None:
@@ -74,6 +75,11 @@ class BodyLimit:
                 raise
         if refused and not started:
             await self._refuse(scope, receive, send, _too_large(most))
+
+
+def _is_upload(scope: Scope) -> bool:
+    path = scope["path"].removeprefix(scope.get("root_path", "")).rstrip("/")
+    return (scope["method"], path) == UPLOAD_ROUTE
 
 
 def _announced(scope: Scope) -> int:

@@ -25,7 +25,7 @@ from rag_assets.platform.processes import end_with_starter
 
 from . import openapi, problems
 from .request_ids import RequestIds
-from .routes import answers, ask, chat, documents, feedback, health, releases, search
+from .routes import answers, ask, chat, documents, feedback, health, releases, search, uploads
 from .waiting import Waiting
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,18 @@ def create_app(platform: Platform) -> FastAPI:
     )
     app.state.services = services
     problems.install(app)
-    for module in (ask, search, answers, documents, releases, feedback, chat, health, pages):
+    for module in (
+        ask,
+        search,
+        answers,
+        documents,
+        uploads,
+        releases,
+        feedback,
+        chat,
+        health,
+        pages,
+    ):
         app.include_router(module.router)
     # a plain route: the protocol describes itself, and is no part of the OpenAPI document
     app.router.routes.append(Route(MCP_PATH, endpoint=mcp))

@@ -1,9 +1,11 @@
 """What routes depend on: the services of the process, and who is calling."""
 
-from collections.abc import Callable
-from typing import Annotated
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
 
-from fastapi import Depends, Request, Security
+from fastapi import Depends, Request, Response, Security
+from fastapi.concurrency import run_in_threadpool
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from rag_app.access.principal import READ, Principal
@@ -12,7 +14,11 @@ from rag_app.service.services import Services
 
 from .request_ids import add_headers, request_id_of
 
-__all__ = ["Reader", "RequestId", "Services", "ServicesDep", "principal", "require", "services"]
+__all__ = [
+    "Reader", "RequestId", "Services", "ServicesDep", "admitted_first", "principal", "require", "services",
+]  # fmt: skip
+
+ADMITTED = "admitted"
 
 bearer = HTTPBearer(
     auto_error=False,
@@ -52,6 +58,9 @@ def require(
     """
 
     def allowed(request: Request, services: ServicesDep, _: Credentials = None) -> Principal:
+        before: Principal | None = getattr(request.state, ADMITTED, None)
+        if before is not None:
+            return before
         visitor = Visitor(
             authorization=request.headers.get("authorization"),
             client=request.client.host if request.client else "",
@@ -64,6 +73,29 @@ def require(
         return admitted.principal
 
     return allowed
+
+
+def admitted_first(allowed: Callable[..., Principal]) -> type[APIRoute]:
+    """A kind of route that reads a body only of callers who may send it.
+
+    A body is read before a route's dependencies are asked, which is as it should be for small ones.
+
+    Args:
+        allowed: the dependency of the route that says who may; from ``require``.
+    """
+
+    class AdmittedFirst(APIRoute):
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            handle = super().get_route_handler()
+
+            async def admitted(request: Request) -> Response:
+                found = await run_in_threadpool(allowed, request, request.app.state.services)
+                setattr(request.state, ADMITTED, found)
+                return await handle(request)
+
+            return admitted
+
+    return AdmittedFirst
 
 
 principal = require(READ, cost=0)

@@ -1,10 +1,8 @@
-"""``/v1/documents``: what is there, what became of it, uploads, removal."""
+"""``/v1/documents``: what is there, what became of it, removal."""
 
-import json
 from typing import Annotated, Any
-from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, File, Form, Path, Query, UploadFile
+from fastapi import APIRouter, Depends, Path, Query
 
 from rag_app.access.principal import FORGET, READ, UPLOAD, Principal
 from rag_app.api.dependencies import RequestId, Services, ServicesDep, require
@@ -15,14 +13,11 @@ from rag_app.api.models.documents import (
     PassageOut,
     Removed,
     State,
-    Uploaded,
     WholeDocument,
 )
 from rag_app.api.models.problem import problems
 from rag_app.service.admission import Wanted, require_also
-from rag_app.service.errors import Invalid
 from rag_app.service.forgetting import forget_document
-from rag_app.service.uploads import Described
 from rag_app.service.whole_document import whole_document
 from rag_assets.releases.registry import Registry
 
@@ -57,50 +52,6 @@ def list_documents(
     services.audit.record(principal, "documents.list", source, "ok", request_id=request_id)
     documents = [DocumentOut.model_validate(item) for item in page.documents]
     return DocumentList(documents=documents, total=page.total, next=page.next)
-
-
-@router.post(
-    "",
-    operation_id="upload_document",
-    summary="Upload a document",
-    status_code=202,
-    responses=problems(409, 415, 507),
-)
-def upload_document(
-    principal: Annotated[Principal, Depends(require(UPLOAD, "document.upload"))],
-    services: ServicesDep,
-    request_id: RequestId,
-    file: Annotated[UploadFile, File(description="The document.")],
-    title: Annotated[str, Form(max_length=1000, description="Default: the document's own.")] = "",
-    acl: Annotated[
-        str | None,
-        Form(description="Groups that may read it, separated by commas; default the source's."),
-    ] = None,
-    attributes: Annotated[
-        str, Form(max_length=20_000, description='A JSON object, e.g. {"team": "hr"}.')
-    ] = "",
-) -> Uploaded:
-    """Store a file in the source of uploads; the next ingest makes a document of it.
-
-    A file that the same caller uploaded under the same name is replaced.
-    Its state is `pending` until the release that has it is live; then it is `indexed`.
-    """
-    described = Described(title, None if acl is None else acl.split(","), _attributes(attributes))
-    content = file.file.read()
-    document_id = services.uploads.store(file.filename or "", content, described, principal)
-    services.audit.record(
-        principal,
-        "document.upload",
-        document_id,
-        "ok",
-        request_id=request_id,
-        details={"size_bytes": len(content)},
-    )
-    return Uploaded(
-        document_id=document_id,
-        size_bytes=len(content),
-        status_url=f"/v1/documents/{quote(document_id)}/status",
-    )
 
 
 @router.get(
@@ -207,15 +158,3 @@ def _forgotten(
     return removed, forget_document(
         services.platform, document_id, actor=principal.name, reason=reason
     )
-
-
-def _attributes(text: str) -> dict[str, Any]:
-    if not text.strip():
-        return {}
-    try:
-        values = json.loads(text)
-    except ValueError as error:
-        raise Invalid("'attributes' is not JSON.", 'Send an object: {"team": "hr"}.') from error
-    if not isinstance(values, dict):
-        raise Invalid("'attributes' is no object.", 'Send an object: {"team": "hr"}.')
-    return values

@@ -1,12 +1,19 @@
 """Uploads, their way into a release, removal and erasure; releases over HTTP."""
 
 import json
+import socket
 from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from fastapi.testclient import TestClient
 
+from rag_app.api.app import create_app
 from rag_assets.platform.platform import Platform
+from rag_assets.platform.settings import Settings
+from tests.app.api.conftest import new_key
 from tests.app.api.running import Service
 from tests.app.commands import ragline
 
@@ -117,6 +124,62 @@ def test_what_cannot_be_taken_is_refused_and_leaves_nothing(
     assert response.headers["content-type"] == "application/problem+json"
     after = sorted(service.folder.rglob("*.md")) + sorted(service.folder.rglob("*.toml"))
     assert after == before
+
+
+GIGABYTE = 10**9
+
+
+def answered_without_a_body(service: Service, length: int, key: str) -> tuple[int, str]:
+    """Announce an upload and send none of it; status and body of what comes all the same."""
+    address = urlsplit(service.url)
+    head = [
+        "POST /v1/documents HTTP/1.1",
+        f"Host: {address.netloc}",
+        "Content-Type: multipart/form-data; boundary=limit",
+        f"Content-Length: {length}",
+        *([f"Authorization: Bearer {key}"] if key else []),
+    ]
+    with socket.create_connection((str(address.hostname), int(address.port or 0))) as connection:
+        connection.settimeout(60)
+        connection.sendall(("\r\n".join(head) + "\r\n\r\n").encode())
+        answer = b""
+        while part := connection.recv(65536):  # until it is closed: what follows is not read either
+            answer += part
+    return int(answer.split()[1]), answer.partition(b"\r\n\r\n")[2].decode()
+
+
+@pytest.mark.parametrize("length", [10**7, GIGABYTE])
+def test_nothing_is_read_of_an_upload_from_somebody_who_may_not_send_one(
+    guarded: Service, platform: Platform, length: int
+) -> None:
+    status, body = answered_without_a_body(guarded, length, "")
+    assert (status, json.loads(body)["title"]) == (401, "Unauthorized")
+    status, body = answered_without_a_body(guarded, length, new_key(platform, scopes=("read",)))
+    assert (status, json.loads(body)["detail"]) == (403, "This needs the scope 'upload'.")
+
+
+def test_one_that_is_announced_as_too_large_is_not_read(guarded: Service) -> None:
+    status, body = answered_without_a_body(guarded, GIGABYTE, guarded.key)
+    assert (status, json.loads(body)["title"]) == (413, "Too large")
+
+
+def test_an_upload_counts_once_against_the_limits(tmp_path: Path) -> None:
+    (tmp_path / "uploads").mkdir()
+    made = Platform(
+        Settings(
+            home=str(tmp_path / "home"),
+            sources={"uploads": {"path": str(tmp_path / "uploads"), "acl": ["public"]}},
+            server={"uploads_source": "uploads", "rate_limit": "9/hour"},
+        )
+    )
+    with TestClient(create_app(made), base_url="http://127.0.0.1") as client:
+        left = [
+            client.post("/v1/documents", files={"file": ("a.md", TEXT)}).headers[
+                "RateLimit-Remaining"
+            ]
+            for _ in range(2)
+        ]
+    assert left == ["8", "7"]
 
 
 def test_only_uploads_can_be_removed(service: Service, client: httpx.Client) -> None:
