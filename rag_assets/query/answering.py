@@ -222,6 +222,7 @@ class Answering:
         """Read the passages and pass an LLM's tokens on; quotes wait until they are numbered."""
         retrieval, answerer = course.retrieval, self._answerer(name, course.retrieval)
         llm = name == "llm"
+        started = time.perf_counter()
         context = build_context(
             retrieval.hits,
             self._settings,
@@ -231,6 +232,7 @@ class Answering:
             budget=self._settings.context_tokens,
         )
         course.passages = context.passages
+        course.timings["context"] = _milliseconds(started)
         if context.cut:
             course.degraded.append(self._degradations.add("passage_cut"))
         request = AnswerRequest(retrieval.question, retrieval.vector, course.passages, course.task)
@@ -239,6 +241,7 @@ class Answering:
                 if isinstance(event, Draft):
                     return event
                 if llm:
+                    course.timings.setdefault("first_token", _milliseconds(started))
                     yield event
         raise AssertionError("an answerer ends with a draft")
 
