@@ -103,11 +103,20 @@ class LLMAnswerer:
     def _fit(self, request: AnswerRequest, budget: int) -> list[Passage]:
         """The best passages that fit a budget of prompt tokens, or the beginning of the best one."""
         passages = list(request.passages)
-        while len(passages) > 1 and self._prompt_tokens(request, passages) > budget:
-            passages.remove(min(passages, key=lambda passage: passage.hit.score))
-        while passages and self._prompt_tokens(request, passages) > budget:
-            passages = self._half(passages)
+        while passages and not self._fits(request, passages, budget):
+            if len(passages) > 1:
+                passages.remove(min(passages, key=lambda passage: passage.hit.score))
+            else:
+                passages = self._half(passages)
         return passages
+
+    def _fits(self, request: AnswerRequest, passages: Sequence[Passage], budget: int) -> bool:
+        contents = [message["content"] for message in self._messages(request, passages)]
+        around = MESSAGE_TOKENS * len(contents)
+        # no tokenizer makes more tokens than there are bytes: a wide window needs no counting
+        if sum(len(content.encode(errors="replace")) for content in contents) + around <= budget:
+            return True
+        return sum(map(self.count_tokens, contents)) + around <= budget
 
     def _half(self, passages: Sequence[Passage]) -> list[Passage]:
         """The better half of the passages; of a single one half of the chunk that was found."""
@@ -120,12 +129,6 @@ class LLMAnswerer:
         if hit is None or len(hit.text) < SMALLEST_PASSAGE:
             return []
         return [replace(passage, parts=(hit,), hit=hit)]
-
-    def _prompt_tokens(self, request: AnswerRequest, passages: Sequence[Passage]) -> int:
-        return sum(
-            self.count_tokens(message["content"]) + MESSAGE_TOKENS
-            for message in self._messages(request, passages)
-        )
 
 
 class _Answer:

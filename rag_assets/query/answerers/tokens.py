@@ -71,16 +71,16 @@ def estimate_tokens(text: str) -> int:
         A number from 0 (for an empty text) to the bytes of the text in UTF-8.
     """
     total = 0
-    for match in PIECE.finditer(text):
-        length = match.end() - match.start()
-        if match.lastgroup == "code":
-            total += length
-        elif match.lastgroup == "word":
-            total += -(-length // LETTERS_OF_A_TOKEN)
-        elif match.lastgroup == "blank":
-            total += -(-length // SPACES_OF_A_TOKEN)
-        elif match.lastgroup == "other":
-            total += _tokens_of_character(match.group())
+    # the groups of a match as strings: a third of the time that match objects take
+    for code, word, blank, _, other in PIECE.findall(text):
+        if word:
+            total += -(-len(word) // LETTERS_OF_A_TOKEN)
+        elif other:
+            total += _tokens_of_character(other)
+        elif code:
+            total += len(code)
+        elif blank:
+            total += -(-len(blank) // SPACES_OF_A_TOKEN)
     return total or min(1, len(text))
 
 
