@@ -27,7 +27,7 @@ from rag_app.service.told import (
     words_of,
 )
 from rag_app.service.workers import whole_seconds
-from rag_assets.platform.errors import RaglineError
+from rag_assets.platform.errors import RaglineError, StorageError
 
 from .request_ids import request_id_of
 from .streaming import ClientGone
@@ -133,6 +133,12 @@ async def refuse(scope: Scope, receive: Receive, send: Send, error: Refused) -> 
 
 
 async def _on_known(request: Request, error: Exception) -> JSONResponse:
+    if type(error) is StorageError and isinstance(error.__cause__, Exception):
+        # whoever could not read or write need not know that the disk is full or the database away
+        known = as_known(error.__cause__, request.app.state.services.platform.state_path)
+        if isinstance(known, RaglineError):
+            logger.error("Request %s: %s", request_id_of(request.scope), error)
+            error = known
     return respond(request, problem_of(error, request_id_of(request.scope)), headers_of(error))
 
 

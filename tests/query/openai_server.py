@@ -146,15 +146,19 @@ class OpenAIServer:
 
     @contextmanager
     def running(self) -> Iterator["OpenAIServer"]:
+        """Serve for as long as this lasts."""
         import uvicorn
 
         routes = [
             Route("/v1/chat/completions", self.chat, methods=["POST"]),
             Route("/v1/models", self.list_models),
         ]
+        self._stopping = False
         config = uvicorn.Config(Starlette(routes=routes), log_level="critical", lifespan="off")
         server = uvicorn.Server(config)
         with socket.socket() as listening:
+            # started again, it has the port that it had
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind(("127.0.0.1", self.port))
             listening.listen(64)  # requests wait from now on, so nothing polls for the start
             self.port = listening.getsockname()[1]

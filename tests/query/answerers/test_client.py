@@ -1,12 +1,15 @@
 """The client against a real server that misbehaves as real servers do."""
 
 import socket
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from rag_assets.platform import interruption
 from rag_assets.platform.errors import ConfigurationError
 from rag_assets.platform.settings import LLMSettings
 from rag_assets.query.answerers import client as client_module
@@ -268,6 +271,32 @@ class TestClosing:
     def test_never_started(self, server: OpenAIServer) -> None:
         LLMClient(llm_settings(server)).stream(MESSAGES, 50).close()
         assert server.requests == []
+
+    @pytest.mark.parametrize(
+        "reply",
+        [Reply(hang=-1), Reply(hang=1), Reply(status=503, headers={"Retry-After": "50"})],
+        ids=["before its headers", "after a token", "between two attempts"],
+    )
+    def test_nobody_waits_while_the_server_says_nothing(
+        self, server: OpenAIServer, reply: Reply
+    ) -> None:
+        server.default = reply
+        settings = llm_settings(server, timeout_seconds=60, total_seconds=60, breaker_failures=1)
+        client, gone, started = LLMClient(settings), threading.Event(), time.monotonic()
+
+        def leave() -> None:
+            while not server.requests:
+                time.sleep(0.01)
+            gone.set()
+
+        thread = threading.Thread(target=leave)
+        thread.start()
+        with interruption.following(gone), pytest.raises(interruption.Interrupted):
+            client.complete(MESSAGES, 50)
+        thread.join()
+        assert time.monotonic() - started < 50  # neither a time limit nor the pause was waited for
+        server.default = Reply()
+        assert client.complete(MESSAGES, 50).text  # the breaker has counted nothing
 
     def test_giving_up_is_no_failure_of_the_server(self, server: OpenAIServer) -> None:
         client = LLMClient(llm_settings(server, breaker_failures=1))

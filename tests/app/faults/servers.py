@@ -1,0 +1,42 @@
+"""Servers that a service needs, away for a while."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from tests.jobs.instance.servers import OwnPostgres
+from tests.query.openai_server import OpenAIServer
+
+
+class Postgres(OwnPostgres):
+    """A real PostgreSQL of its own."""
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Stop it, without waiting for its clients; it is started again in any case."""
+        self._control("stop", "-m", "fast", "-w")
+        try:
+            yield
+        finally:
+            self.restart()  # knows the options of the start before, as 'start' does not
+
+
+class LLM(OpenAIServer):
+    """A language model by script that can be killed and started again."""
+
+    def start(self) -> None:
+        """Listen; on the same port as before."""
+        self._serving = ExitStack()
+        self._serving.enter_context(self.running())
+
+    def stop(self) -> None:
+        """Break everything off."""
+        self._serving.close()
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Nobody listens; it is started again in any case."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.start()

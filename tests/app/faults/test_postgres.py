@@ -1,0 +1,71 @@
+"""The PostgreSQL of the platform goes and comes: what needs it says so, and goes on afterwards."""
+
+import json
+from datetime import timedelta
+
+from rag_app.access.keys import make_key
+from tests.query.openai_server import Reply
+
+from .asking import QUESTION, QUOTED, Caller, errors_of, eventually, measured
+from .servers import LLM, Postgres
+
+UNAVAILABLE = (503, "database-unavailable")
+CHAT = {"model": "ragline", "messages": [{"role": "user", "content": QUESTION}]}
+
+
+def test_without_its_database_it_says_so_and_goes_on_when_it_is_back(
+    caller: Caller, postgres: Postgres
+) -> None:
+    before = caller.ask()
+    answer_id = before.body["answer_id"]
+    feedback = {"answer_id": answer_id, "rating": "up"}
+    with postgres.away():
+        for what, body in (("answer", {}), ("stream", {"stream": True})):
+            seen = caller.ask(**body)
+            measured(f"PostgreSQL: away, {what}", seen.seconds)
+            assert (seen.status, seen.kind) == UNAVAILABLE
+            assert seen.headers["Retry-After"] == "5"
+            assert seen.body["detail"] == "The platform database cannot be reached."
+        search = caller.send("POST", "/v1/search", json={"query": QUESTION})
+        documents = caller.send("GET", "/v1/documents")
+        rating = caller.send("POST", "/v1/feedback", json=feedback)
+        lineage = caller.send("GET", f"/v1/answers/{answer_id}/lineage")
+        others = search, documents, rating, lineage
+        assert {(seen.status, seen.kind) for seen in others} == {UNAVAILABLE}
+        with caller.service.client() as client:
+            chat = client.post("/v1/chat/completions", json=CHAT)
+        assert (chat.status_code, chat.json()["error"]["type"]) == (503, "server_error")
+        assert caller.missing() == ["database", "release", "index"]
+        # a key that was seen before goes on; whether another one is good, nobody can say now
+        stranger = make_key("other", ("public",), ("read",), timedelta(days=1)).text
+        known, caller.service.key = caller.service.key, stranger
+        seen = caller.ask()
+        caller.service.key = known
+        assert (seen.status, seen.kind) == (503, "identity-unavailable")
+    took = eventually(lambda: caller.ask().status == 200, "an answer")
+    measured("PostgreSQL: started, answers again", took)
+    assert caller.ask().degraded == []
+    assert not caller.missing()
+    assert caller.send("POST", "/v1/feedback", json=feedback).status == 201
+    assert caller.send("GET", f"/v1/answers/{answer_id}/lineage").status == 200
+    assert not list(errors_of(caller.service))
+
+
+def test_a_restart_is_not_seen_by_an_answer_that_is_being_written(
+    caller: Caller, llm: LLM, postgres: Postgres
+) -> None:
+    llm.reset(Reply(tokens=("Up to 165 pounds ", "[1]."), delay=1.5))
+    body = {"question": QUESTION, "limit": 96, "stream": True}
+    with (
+        caller.service.client() as client,
+        client.stream("POST", "/v1/ask", json=body) as response,
+    ):
+        lines = response.iter_lines()
+        assert next(lines) == "event: token"
+        postgres.restart()
+        rest = list(lines)
+    done = json.loads(rest[rest.index("event: done") + 1].removeprefix("data: "))
+    assert QUOTED in done["answer"]
+    assert done["degraded"] == []
+    lineage = caller.send("GET", f"/v1/answers/{done['answer_id']}/lineage")
+    assert lineage.status == 200
