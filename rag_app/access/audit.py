@@ -19,7 +19,9 @@ from rag_assets.service_records.audit import AuditEntry, AuditLog
 from .principal import Principal
 
 # what only reads; everything else changes something
-READS = frozenset({"ask", "chat", "search", "lineage", "document.read", "documents.list"})
+READS = frozenset(
+    {"ask", "chat", "search", "lineage", "document.read", "documents.list", "audit.list"}
+)
 FLUSH_SECONDS = 0.5
 MOST_WAITING = 10_000
 BATCH = 500

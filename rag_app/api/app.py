@@ -25,7 +25,18 @@ from rag_assets.platform.processes import end_with_starter
 
 from . import openapi, problems
 from .request_ids import RequestIds
-from .routes import answers, ask, chat, documents, feedback, health, releases, search, uploads
+from .routes import (
+    answers,
+    ask,
+    audit,
+    chat,
+    documents,
+    feedback,
+    health,
+    releases,
+    search,
+    uploads,
+)
 from .waiting import Waiting
 
 logger = logging.getLogger(__name__)
@@ -71,6 +82,7 @@ def create_app(platform: Platform) -> FastAPI:
         uploads,
         releases,
         feedback,
+        audit,
         chat,
         health,
         pages,

@@ -101,7 +101,7 @@ class AuditLog:
         """
         columns = audit_log.c
         conditions = [
-            column == value
+            column == _storable(value)
             for column, value in (
                 (columns.principal, principal),
                 (columns.target, target),
@@ -110,9 +110,9 @@ class AuditLog:
             if value
         ]
         if action.endswith("."):
-            conditions.append(columns.action.startswith(action, autoescape=True))
+            conditions.append(columns.action.startswith(_storable(action), autoescape=True))
         elif action:
-            conditions.append(columns.action == action)
+            conditions.append(columns.action == _storable(action))
         if since is not None:
             conditions.append(columns.at >= _utc(since))
         if until is not None:

@@ -104,6 +104,7 @@ WAYS = [
         "POST", "/v1/releases/{release_id}/rollback", "releases", post("/v1/releases/999/rollback")
     ),
     _way("POST", "/v1/feedback", "feedback", post("/v1/feedback", {"answer_id": "nothing"})),
+    _way("GET", "/v1/audit", "admin", get("/v1/audit?limit=5")),
     _way("GET", "/v1/models", "read", get("/v1/models"), "openai"),
     _way("GET", "/v1/models/{model}", "read", get("/v1/models/ragline"), "openai"),
     _way("POST", "/v1/chat/completions", "read", chat(QUESTION), "openai"),
