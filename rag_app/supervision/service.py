@@ -1,6 +1,7 @@
 """One process of its own that is started, looked at, and ended with everything it has started."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -13,6 +14,8 @@ from pathlib import Path
 from rag_assets.platform.processes import end_with_parent
 
 TAIL_BYTES = 4000
+# of one log; as much of what was before is kept beside it
+MOST_LOG_BYTES = 10_000_000
 # for what a process that has ended left behind
 GROUP_SECONDS = 3.0
 LOOK_SECONDS = 0.1
@@ -81,6 +84,17 @@ class Running:
         with suppress(OSError):
             return self.service.log.read_bytes()[-TAIL_BYTES:].decode(errors="replace").strip()
         return ""
+
+    def bound_log(self) -> None:
+        """Begin the log anew when it has become too large; the old one gets ``.1`` after its name.
+
+        Its process goes on writing into the same file, so that it need not know.
+        """
+        log = self.service.log
+        with suppress(FileNotFoundError):
+            if log.stat().st_size > MOST_LOG_BYTES:
+                shutil.copyfile(log, log.with_name(f"{log.name}.1"))
+                os.truncate(log, 0)
 
     def ask_to_end(self) -> None:
         """Let it finish what it does."""

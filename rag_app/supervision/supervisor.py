@@ -75,6 +75,7 @@ class Supervisor:
             if waited and set(service.needs) <= self._up():
                 self._running[service.name] = Running(service)
             return
+        running.bound_log()
         code = running.ended()
         if code is not None:
             self._died(running, code)

@@ -10,6 +10,7 @@ from threading import Event, Thread
 import psutil
 import pytest
 
+from rag_app.supervision import service as service_of_supervisor
 from rag_app.supervision import supervisor as supervision
 from rag_app.supervision.health import answers, daemons_beat, takes_connections
 from rag_app.supervision.service import Service
@@ -131,6 +132,29 @@ def test_one_that_does_not_listen_is_killed(tmp_path: Path) -> None:
     (told,) = run([service(tmp_path, "deaf", DEAF)], lambda: None, patience=0.5)
     assert told == "The deaf did not end in time and was killed."
     assert gone(tmp_path, "deaf")
+
+
+def test_no_log_grows_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service_of_supervisor, "MOST_LOG_BYTES", 10_000)
+    monkeypatch.setattr(supervision, "LOOK_SECONDS", 0.01)
+    talks = """
+import pathlib, sys, time
+pathlib.Path(sys.argv[1]).touch()
+for number in range(10_000_000):
+    print(f"line {number}", flush=True)
+    time.sleep(0.001)
+"""
+    one = service(tmp_path, "one", talks)
+    older = one.log.with_name("one.log.1")
+
+    def second_time() -> bool:
+        """Whether it was begun anew, and again, with the process still writing."""
+        return older.exists() and not older.read_text().startswith("line 0\n")
+
+    run([one], lambda: wait_for(second_time, "a log that was begun anew twice"))
+    assert older.stat().st_size > 10_000
+    first = one.log.read_text().partition("\n")[0]
+    assert int(first.removeprefix("line ")) > 1000
 
 
 def test_nobody_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
