@@ -3,7 +3,7 @@ import { el, icon } from "./dom.js";
 import { render } from "./markdown.js";
 import { openPassage } from "./passage.js";
 import {
-  addressOf, answererWords, confidenceWords, degradedWords, dollars, duration, headingOf, moment, pagesWords, WEAK_SUPPORT,
+  addressOf, answererWords, confidenceWords, degradedWords, dollars, duration, headingOf, moment, pagesWords,
 } from "./words.js";
 
 const MARKER = /\s*\[\d+(?:\s*,\s*\d+)*\]/g;
@@ -23,8 +23,8 @@ export function answerText(text, answer) {
     }
     return made;
   };
-  const weak = () => el("span", { class: "weak", title: "The cited passages support this only weakly" });
-  const ranges = answer ? weakSpans(text, answer.support || []).map((span) => ({ ...span, make: weak })) : [];
+  const uncited = () => el("span", { class: "uncited", title: "Nothing is cited for this" });
+  const ranges = answer ? uncitedSpans(text, answer.support || []).map((span) => ({ ...span, make: uncited })) : [];
   return render(text, { marker, ranges }).node;
 }
 
@@ -38,11 +38,11 @@ function citeButton(citation, answer) {
   });
 }
 
-/** Where sentences stand that their passages hardly support. */
-export function weakSpans(text, support) {
+/** Where sentences stand for which nothing is cited. */
+export function uncitedSpans(text, support) {
   const found = [];
   for (const item of support) {
-    if (item.score >= WEAK_SUPPORT || !item.sentence) continue;
+    if (item.markers?.length || !item.sentence) continue;
     const span = locate(text, item.sentence);
     if (span && !found.some((other) => other.start < span.end && span.start < other.end)) found.push(span);
   }
@@ -90,10 +90,10 @@ export function factsOf(answer) {
 /** Why an answer is less than it could be, in plain words. */
 export function noticesOf(answer) {
   const words = [...new Set((answer.degraded || []).map(degradedWords))];
-  const weak = weakSpans(answer.answer, answer.support || []).length;
-  if (weak) {
-    const what = weak === 1 ? "One sentence is" : `${weak} sentences are`;
-    words.push(`${what} only weakly supported by what is cited (dotted line). Check the passages.`);
+  const uncited = uncitedSpans(answer.answer, answer.support || []).length;
+  if (uncited) {
+    const what = uncited === 1 ? "One sentence cites" : `${uncited} sentences cite`;
+    words.push(`${what} nothing (dotted line). Do not rely on it without a look at the documents.`);
   }
   if (!words.length) return null;
   return el("ul", { class: "notices" }, ...words.map((text) => el("li", { class: "notice", text })));

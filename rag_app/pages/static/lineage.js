@@ -3,7 +3,7 @@ import { fetchJson } from "./api.js";
 import { el, fill } from "./dom.js";
 import { openPanel } from "./panel.js";
 import { problemBox } from "./problem.js";
-import { addressOf, answererWords, duration, moment, WEAK_SUPPORT } from "./words.js";
+import { addressOf, answererWords, duration, moment } from "./words.js";
 
 const DIGITS = 12;
 
@@ -44,12 +44,11 @@ function supportOf(answer) {
   const items = answer.support.map((item) => {
     const percent = Math.round(item.score * 100);
     const cites = item.markers.length ? `by ${item.markers.map((name) => `[${name}]`).join(" ")}` : "nothing is cited";
-    const weak = item.score < WEAK_SUPPORT ? "weakly supported" : "supported";
     const meter = el("meter", {
-      min: 0, max: 1, low: WEAK_SUPPORT, high: 0.75, optimum: 1, value: item.score, "aria-label": `${percent}% supported`,
+      min: 0, max: 1, value: item.score, "aria-label": `${percent}% supported`,
     });
     return el("li", {}, meter, el("span", { text: item.sentence }),
-      el("span", { class: "quiet", text: `${percent}% ${weak}, ${cites}` }));
+      el("span", { class: "quiet", text: `${percent}% supported, ${cites}` }));
   });
   return section("How well each sentence is supported", el("ul", { class: "sentences" }, ...items));
 }

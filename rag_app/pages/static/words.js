@@ -37,9 +37,6 @@ export function confidenceWords(confidence) {
   return { level: "weak", text: `Weak evidence (${percent})` };
 }
 
-/** Sentences below this support are marked. */
-export const WEAK_SUPPORT = 0.5;
-
 /** Who wrote an answer. */
 export function answererWords(answerer) {
   if (!answerer || answerer === "extractive") return "Quoted from the documents";

@@ -61,13 +61,14 @@ def test_an_answer_is_written_word_by_word_and_then_checked(
     ]
 
 
-def test_a_sentence_that_its_passage_does_not_support_is_marked(
+def test_a_sentence_that_cites_nothing_is_marked_and_no_other(
     written: Chat, llm: OpenAIServer
 ) -> None:
-    llm.reset(Reply(tokens=("The moon is made of green cheese by 900 bakers [1].",)))
+    cited = "Report a stolen laptop to extension 4400 [1]. "
+    llm.reset(Reply(tokens=(cited, "The moon is made of green cheese by 900 bakers.")))
     turn = written.ask(STOLEN)
-    expect(turn.locator(".weak").first).to_contain_text("The moon is made of green cheese")
-    expect(turn.locator(".notices")).to_contain_text("only weakly supported")
+    expect(turn.locator(".uncited")).to_have_text("The moon is made of green cheese by 900 bakers.")
+    expect(turn.locator(".notices")).to_contain_text("One sentence cites nothing")
 
 
 def test_an_llm_that_fails_is_told_in_plain_words(written: Chat, llm: OpenAIServer) -> None:
