@@ -18,6 +18,7 @@ from .rights import PresentRights
 
 # a version that could not be read is left alone for so long before it is tried again
 AVOID_SECONDS = 15.0
+AGAIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,10 @@ class Snapshots:
             except ConfigurationError:
                 if release.id == live.id:
                     raise
+        # nothing stands in: the live one is tried again soon, and not by every question
+        self._avoid[_version(live)] = min(
+            self._avoid.get(_version(live), float("inf")), time.monotonic() + AGAIN_SECONDS
+        )
         raise first_error or IndexUnavailable(
             f"The index of release {live.id} cannot be read, and no older release can.",
             "Check RAG_HOME; 'ragline ingest --full' builds the index again.",
