@@ -22,6 +22,7 @@ from .figure import Choice, Figure, specification
 
 NO_DAYS = "No day of real use yet: materialize query_log in the Dagster UI, or wait for tonight."
 STAGES = {"total": "whole answer", "retrieve": "search", "answer_llm": "LLM"}
+THUMBS = {"up": "helpful", "down": "not right"}
 RATES = {"abstained_share": "abstained", "degraded_share": "degraded", "errors_share": "errors"}
 
 
@@ -32,6 +33,7 @@ def daily_figures(data: DashboardData) -> list[Figure]:
         cost(data),
         rates(data),
         queries(data),
+        feedback(data),
     ]
 
 
@@ -205,6 +207,57 @@ def queries(data: DashboardData) -> Figure:
         figure,
         chart=specification(with_markers(data, bars)),
         columns={"day": "day", "queries": "queries", "distinct_questions": "distinct questions"},
+        rows=rows,
+    )
+
+
+def feedback(data: DashboardData) -> Figure:
+    """What readers said of answers, by day and by the release that had answered."""
+    figure = Figure(
+        "feedback",
+        "Feedback by day and release",
+        "Answers that readers called helpful, and below the line those that they called not right. "
+        f"{MARKERS}",
+        "days",
+        "No feedback yet: readers give it in the chat page, or by POST /v1/feedback.",
+    )
+    counted = data.feedback.to_dicts()
+    rows = [
+        {
+            "day": text_of(row["day"]),
+            "release": row["release"],
+            "said": said,
+            "answers": row[name],
+            "height": row[name] if name == "up" else -row[name],
+        }
+        for row in counted
+        for name, said in THUMBS.items()
+        if row[name]
+    ]
+    if not rows:
+        return figure
+    import altair as alt
+
+    said = list(THUMBS.values())
+    bars = (
+        alt.Chart(values(rows))
+        .mark_bar(binSpacing=1)
+        .encode(
+            x=bar_days(data),
+            y=alt.Y("height:Q", title="answers", axis=alt.Axis(format="d")),
+            color=alt.Color("said:N", sort=said),
+            tooltip=[
+                *day_tooltip(),
+                alt.Tooltip("release:N"),
+                alt.Tooltip("said:N"),
+                alt.Tooltip("answers:Q", format=","),
+            ],
+        )
+    )
+    return replace(
+        figure,
+        chart=specification(with_markers(data, bars)),
+        columns={"day": "day", "release": "release", "said": "said", "answers": "answers"},
         rows=rows,
     )
 

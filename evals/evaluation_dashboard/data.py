@@ -13,6 +13,7 @@ from evals.retrieval_evaluation.compare import compared
 from evals.retrieval_evaluation.results import read_results
 from rag_assets.platform.platform import Platform
 from rag_assets.releases.registry import Registry, Release
+from rag_assets.service_records.feedback import FeedbackStore
 
 from .schema import ANSWERS, COMPARISONS, REGRESSED, RELEASES, RETRIEVAL
 
@@ -36,6 +37,7 @@ class DashboardData:
         answers: ``ANSWERS``, by release.
         regressed: ``REGRESSED``.
         days, occurrences, costs, live: see ``evals.live.schema``; by day.
+        feedback: what readers said, by day and release; see ``FeedbackStore.by_day_and_release``.
         min_coverage: share that must be judged for a score to count.
         log: the setting ``query.log``.
         dagster_url: of the UI, for links.
@@ -53,6 +55,7 @@ class DashboardData:
     occurrences: pl.DataFrame
     costs: pl.DataFrame
     live: pl.DataFrame
+    feedback: pl.DataFrame
     min_coverage: float
     log: str = "full"
     dagster_url: str = ""
@@ -90,6 +93,7 @@ def dashboard_data(platform: Platform, now: datetime, days: int = DAYS) -> Dashb
         occurrences=store.occurrences(engine, first, last),
         costs=store.costs(engine, first, last),
         live=store.live_scores(engine, first, last),
+        feedback=FeedbackStore(engine).by_day_and_release(first, last),
         min_coverage=settings.judge.min_coverage,
         log=settings.query.log,
         dagster_url=settings.dagster_url,

@@ -4,8 +4,8 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
-from typing import Any, Literal
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,6 +13,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from rag_assets.platform.errors import ReleaseConflict, StorageError
 
 from .tables import feedback
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Status = Literal["new", "accepted", "rejected"]
 RATINGS = {"up": 1, "neutral": 0, "down": -1}
@@ -128,6 +131,44 @@ class FeedbackStore:
         with _database_errors("read"), self._engine.connect() as connection:
             found = {row.rating: row[1] for row in connection.execute(query)}
         return {name: found.get(rating, 0) for name, rating in RATINGS.items()}
+
+    def by_day_and_release(self, first: date, last: date) -> "pl.DataFrame":
+        """How many said what, by day (UTC) and by the release that had answered.
+
+        Args:
+            first, last: the days, both included.
+
+        Returns:
+            ``day``, ``release`` (null where the query log has no such answer any more), ``up``,
+            ``neutral``, ``down``; by day and release.
+        """
+        import polars as pl
+
+        from rag_assets.query.log import answers
+
+        start = datetime.combine(first, time(), UTC)
+        end = datetime.combine(last, time(), UTC) + timedelta(days=1)
+        columns = feedback.c
+        query = (
+            sa.select(columns.at, columns.rating, answers.c.release_id)
+            .join_from(feedback, answers, columns.answer_id == answers.c.answer_id, isouter=True)
+            .where(columns.at >= start, columns.at < end)
+        )
+        with _database_errors("read"), self._engine.connect() as connection:
+            rows = [
+                (_utc(at).date(), rating, release)
+                for at, rating, release in connection.execute(query)
+            ]
+        kinds = {"day": pl.Date(), "rating": pl.Int64(), "release": pl.Int64()}
+        found = pl.DataFrame(rows, schema=kinds, orient="row")
+        return (
+            found.group_by("day", "release")
+            .agg(
+                (pl.col("rating") == value).sum().cast(pl.Int64).alias(name)
+                for name, value in RATINGS.items()
+            )
+            .sort("day", "release")
+        )
 
     def _select(self, *conditions: sa.ColumnElement[bool]) -> list[Feedback]:
         query = sa.select(feedback).where(*conditions)

@@ -29,6 +29,7 @@ from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import Settings
 from rag_assets.query.log import AnswerRecord
 from rag_assets.releases.schema import releases
+from rag_assets.service_records.feedback import Feedback, FeedbackStore
 
 NOW = datetime(2026, 9, 30, 9, 30, tzinfo=UTC)
 DAYS = 60
@@ -75,7 +76,17 @@ def write_history(home: Path, *, hostile: bool = False) -> Platform:
         day = FIRST_DAY + timedelta(days=number)
         if day != EMPTY_DAY:
             _write_day(platform, number, day)
+    _write_feedback(platform)
     return platform
+
+
+def _write_feedback(platform: Platform) -> None:
+    """What readers said every third day; their answers have left the query log."""
+    kept = FeedbackStore(platform.database)
+    for number in range(0, DAYS, 3):
+        at = datetime.combine(FIRST_DAY + timedelta(days=number), time(12), UTC)
+        for reader in range(6):
+            kept.add(Feedback(f"a{number}", f"user:{reader}", 1 if reader < 4 else -1, at=at))
 
 
 def released_at(release: int) -> datetime:
