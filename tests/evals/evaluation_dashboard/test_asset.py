@@ -36,7 +36,7 @@ def test_it_writes_the_page_and_shows_its_figures(
     assert found["questions_regressed"].value == data.regressed.height
     assert found["findings_bad"].value == 2
     pictures = {name: value.value for name, value in found.items() if name.startswith("figure_")}
-    assert len(pictures) == 8
+    assert len(pictures) == 9
     for text in pictures.values():
         encoded = re.search(r"data:image/png;base64,([^)]+)\)", str(text))
         assert encoded is not None

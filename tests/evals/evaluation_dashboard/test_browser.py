@@ -71,7 +71,7 @@ def test_it_opens_anywhere_silently_and_fits(
     tab = found.page
     for details in tab.locator("details:visible").all()[:12]:
         details.evaluate("details => { details.open = true }")
-    assert tab.locator(".chart svg").count() == 8
+    assert tab.locator(".chart svg").count() == 9
     assert tab.locator(".chart svg path[aria-label], .chart svg path").count() > 100
     assert tab.evaluate("document.documentElement.scrollWidth") == width
     assert (found.said, found.left) == ([], [])
