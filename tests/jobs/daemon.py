@@ -20,11 +20,13 @@ class Daemon:
 
     Attributes:
         log: everything it and its runs have printed.
+        killed: whether ``kill`` has ended it.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
         self._process = process
         self.log = log
+        self.killed = False
 
     def wait_for(self, look: Callable[[], Found | None], what: str, seconds: float = 240) -> Found:
         """What ``look`` gives once it gives something.
@@ -44,6 +46,7 @@ class Daemon:
         """End it, its code server and its runs as a power cut would."""
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        self.killed = True
 
     def _tail(self) -> str:
         return self.log.read_text(errors="replace")[-6000:]
@@ -70,12 +73,14 @@ def running_daemon(module: str, folder: Path, environment: dict[str, str]) -> It
             # a group of its own: it would ignore SIGINT otherwise, and its runs outlive it
             start_new_session=True,
         )
+    daemon = Daemon(process, log)
     try:
-        yield Daemon(process, log)
+        yield daemon
     finally:
-        process.send_signal(signal.SIGTERM)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(STOP_SECONDS)
-        with suppress(ProcessLookupError):  # everything has ended by itself
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        if not daemon.killed:  # its number may be another's by now
+            process.send_signal(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(STOP_SECONDS)
+            with suppress(ProcessLookupError):  # everything has ended by itself
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
