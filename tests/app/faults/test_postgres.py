@@ -20,6 +20,8 @@ def test_without_its_database_it_says_so_and_goes_on_when_it_is_back(
     answer_id = before.body["answer_id"]
     feedback = {"answer_id": answer_id, "rating": "up"}
     with postgres.away():
+        # for a second more what was known of the release counts
+        eventually(lambda: caller.ask().status == 503, "a word")
         for what, body in (("answer", {}), ("stream", {"stream": True})):
             seen = caller.ask(**body)
             measured(f"PostgreSQL: away, {what}", seen.seconds)
@@ -35,7 +37,8 @@ def test_without_its_database_it_says_so_and_goes_on_when_it_is_back(
         with caller.service.client() as client:
             chat = client.post("/v1/chat/completions", json=CHAT)
         assert (chat.status_code, chat.json()["error"]["type"]) == (503, "server_error")
-        assert caller.missing() == ["database", "release", "index"]
+        missing = ["database", "release", "index"]
+        eventually(lambda: caller.missing() == missing, "said by /readyz")
         # a key that was seen before goes on; whether another one is good, nobody can say now
         stranger = make_key("other", ("public",), ("read",), timedelta(days=1)).text
         known, caller.service.key = caller.service.key, stranger
@@ -45,7 +48,7 @@ def test_without_its_database_it_says_so_and_goes_on_when_it_is_back(
     took = eventually(lambda: caller.ask().status == 200, "an answer")
     measured("PostgreSQL: started, answers again", took)
     assert caller.ask().degraded == []
-    assert not caller.missing()
+    eventually(lambda: not caller.missing(), "ready")
     assert caller.send("POST", "/v1/feedback", json=feedback).status == 201
     assert caller.send("GET", f"/v1/answers/{answer_id}/lineage").status == 200
     assert not list(errors_of(caller.service))
