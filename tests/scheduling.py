@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # folders whose files share a deployment
 TOGETHER = (
     "tests/app/api",
+    "tests/app/faults",
     "tests/evals/answer_evaluation",
     "tests/evals/evaluation_dashboard",
     "tests/evals/regressions",
