@@ -101,7 +101,9 @@ class OwnPostgres:
         self._control("restart", "-m", "fast", *patience, "-l", str(self._server.log))
 
     def close(self) -> None:
-        """Stop it."""
+        """Stop it; the wheel alone would leave one that was restarted running."""
+        if (self._server.pgdata / "postmaster.pid").exists():
+            self._control("stop", "-m", "fast", "-w", "-t", str(START_SECONDS))
         self._server.cleanup()
 
     def _control(self, *arguments: str) -> None:
