@@ -109,9 +109,9 @@ SCHEDULES = {
 
 # what runs all the time: the jobs that it may start, and seconds between two looks
 SENSORS: dict[str, tuple[set[str], int]] = {
-    "source_changes": ({"ingest", "promote", "refresh"}, 3),
+    "source_changes": ({"ingest", "promote", "refresh"}, 1),
     "automation": (set(), 30),
-    "run_failure": (set(), 3),
+    "run_failure": (set(), 1),
     "freshness": (set(), 60),
 }
 AUTOMATED = {"evaluation_dashboard": "a release or an evaluation has new data"}
