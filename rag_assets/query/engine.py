@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rag_assets.encoders import Encoder
 from rag_assets.platform.errors import IndexUnavailable, RaglineError
 from rag_assets.platform.platform import Platform
+from rag_assets.platform.processes import import_ahead
 
 from .access import Caller
 from .answer import Answer, Hit, Passage
@@ -83,6 +84,9 @@ class QueryEngine:
 
     def warm_up(self) -> None:
         """Load the encoder while the index is being opened: both take a part of a second."""
+        if self._llm is not None:
+            # the client's library takes a second or more, which the first question would wait for
+            import_ahead("openai", "httpx2")
         failures: list[RaglineError] = []
         encoder = self._snapshots.encoder()
 
