@@ -1,7 +1,9 @@
 """The sensor ``freshness``: what is late becomes an alert, and a release that is in step is not late.
 
 Dagster calls an asset fresh that was made a short while ago. A release of sources that nobody edits
-is not made again, and is as fresh as can be: that is confirmed here, as Dagster understands it.
+is not made again, and is as fresh as can be: that is confirmed here, as Dagster understands it. In the
+same way Dagster is told of a release that a person has made live, by whatever way: what is made from
+the live release is renewed then.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,11 +20,15 @@ from rag_assets.releases.registry import Registry
 from rag_jobs.alerts import late_asset, send_alert
 from rag_jobs.pending import find_pending
 
+from .flight import in_flight
+
 WATCHED = ("release", "query_log", "query_costs", "answer_evaluation", "evaluation_dashboard")
 RELEASE = dg.AssetKey("release")
 LOOK_SECONDS = 60
 # a release is confirmed so often within the time after which it would be late
 CONFIRMATIONS = 4
+# rejected candidates are materializations too: so many may lie behind the last release that went live
+LOOKED_AT = 50
 
 
 def freshness_sensor(settings: Settings) -> dg.SensorDefinition:
@@ -37,7 +43,9 @@ def freshness_sensor(settings: Settings) -> dg.SensorDefinition:
     def sensor(
         context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
     ) -> dg.SensorResult | dg.SkipReason:
-        confirmed, reason = confirm_release(platform, context.instance, datetime.now(UTC))
+        confirmed, reason = other_release(platform, context.instance)
+        if confirmed is None:
+            confirmed, reason = confirm_release(platform, context.instance, datetime.now(UTC))
         late = tell_late(platform, context.instance)
         told = f"late: {', '.join(late)}" if late else "nothing is late"
         if confirmed is not None:
@@ -47,6 +55,35 @@ def freshness_sensor(settings: Settings) -> dg.SensorDefinition:
         return dg.SkipReason(f"{reason}; {told}")
 
     return sensor
+
+
+def other_release(
+    platform: Platform, instance: DagsterInstance
+) -> tuple[dg.AssetMaterialization | None, str]:
+    """Say which release is live when it is not the one that Dagster saw go live: a person chose it.
+
+    Returns:
+        The event to report, with the data version of the live release, and why.
+    """
+    if in_flight(instance).release:
+        return None, "a run is about to release something"
+    live = Registry(platform.database).live()
+    records = instance.fetch_materializations(RELEASE, limit=LOOKED_AT).records
+    seen = [made for record in records if (made := record.asset_materialization) is not None]
+    went_live = [
+        made
+        for made in seen
+        if "status" in made.metadata and made.metadata["status"].value == "live"
+    ]
+    if live is None or not went_live or went_live[0].metadata["release"].value == live.id:
+        return None, "Dagster knows the live release"
+    event = dg.AssetMaterialization(
+        "release",
+        description=f"Release {live.id} was made live by hand.",
+        metadata={"release": live.id, "status": live.status, "created": False, "promoted": True},
+        tags={"dagster/data_version": live.manifest_sha256[:32]},
+    )
+    return event, f"release {live.id} was made live by hand"
 
 
 def confirm_release(

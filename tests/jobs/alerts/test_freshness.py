@@ -10,9 +10,10 @@ from dagster._core.definitions.freshness import FreshnessState, FreshnessStateCh
 
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import AlertSettings, OrchestrationSettings, Settings
+from rag_assets.releases.operations import roll_back
 from rag_jobs.ingest import ingest
 from rag_jobs.instance import open_instance
-from rag_jobs.sensors.freshness import RELEASE, confirm_release, tell_late
+from rag_jobs.sensors.freshness import RELEASE, confirm_release, other_release, tell_late
 from tests.conftest import Deploy
 from tests.jobs.alerts.receivers import http_receiver
 
@@ -57,6 +58,30 @@ def test_a_release_in_step_is_confirmed_and_nothing_becomes_stale(
         event, reason = confirm_release(platform, instance, now + timedelta(hours=9))
         assert event is None
         assert "behind the sources" in reason
+
+
+def test_what_a_person_makes_live_is_told_to_dagster(deploy: Deploy) -> None:
+    """So that what is made from the live release, the dashboard, is renewed after a rollback."""
+    folder = deploy(SETTINGS)
+    document = folder / "documents" / "one.md"
+    document.write_text("# Lighthouse\n\nIt was built in 1801.")
+    platform = Platform.load()
+    assert ingest(platform).ok
+    document.write_text("# Lighthouse\n\nIt was built in 1802.")
+    assert ingest(platform).ok
+    with open_instance(platform.settings) as instance:
+        event, reason = other_release(platform, instance)
+        assert event is None, reason
+
+        back = roll_back(platform, None, actor="ann", reason="the year is wrong")
+        assert back.id == 1
+        event, reason = other_release(platform, instance)
+        assert event is not None, reason
+        instance.report_runless_asset_event(event)
+        record = instance.get_latest_data_version_record(RELEASE)
+        assert record is not None
+        assert tags_of(record)["dagster/data_version"] == back.manifest_sha256[:32]
+        assert other_release(platform, instance)[0] is None, "told once"
 
 
 def tags_of(record: dg.EventLogRecord) -> dict[str, str]:
