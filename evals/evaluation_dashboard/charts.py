@@ -30,7 +30,8 @@ def every_day(first: date, last: date) -> list[date]:
 
 def shown_days(data: DashboardData) -> list[date]:
     """The days of the daily figures: from the first that is known, so that a gap shows as one."""
-    known = [day for frame in (data.days, data.costs, data.live) for day in frame["day"]]
+    frames = (data.days, data.costs, data.live, data.feedback)
+    known = [day for frame in frames for day in frame["day"]]
     return every_day(min(known), data.last) if known else []
 
 

@@ -75,3 +75,12 @@ def test_the_figure_shows_thumbs_up_and_down(data: DashboardData) -> None:
     shown = [(row["release"], row["said"], row["answers"], row["height"]) for row in figure.rows]
     assert shown == [(3, "helpful", 4, 4), (3, "not right", 2, -2)]
     assert feedback(replace(data, feedback=given.clear())).chart is None
+
+
+def test_feedback_alone_is_shown_before_any_day_was_added_up(data: DashboardData) -> None:
+    given = pl.DataFrame(
+        {"day": [data.last], "release": [3], "up": [1], "neutral": [0], "down": [0]},
+        schema=data.feedback.schema,
+    )
+    nothing = {name: getattr(data, name).clear() for name in ("days", "costs", "live")}
+    assert feedback(replace(data, feedback=given, **nothing)).chart is not None
