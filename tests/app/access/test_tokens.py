@@ -64,9 +64,6 @@ def test_every_asymmetric_algorithm_is_understood(issuer: Provider, algorithm: s
 @pytest.mark.parametrize(
     ("claims", "reason"),
     [
-        ({"exp": int(time.time()) - 120}, "expired"),
-        ({"nbf": int(time.time()) + 600}, "not valid yet"),
-        ({"iat": int(time.time()) + 600}, "not valid yet"),
         ({"aud": "payroll"}, "another audience"),
         ({"aud": ["payroll", "crm"]}, "another audience"),
         ({"iss": "https://evil.example.org/"}, "another issuer"),
@@ -80,6 +77,16 @@ def test_claims_that_do_not_fit_are_refused(
     issuer: Provider, claims: dict[str, Any], reason: str
 ) -> None:
     refused(issuer, issuer.token(**claims), reason)
+
+
+@pytest.mark.parametrize(
+    ("claim", "seconds", "reason"),
+    [("exp", -120, "expired"), ("nbf", 600, "not valid yet"), ("iat", 600, "not valid yet")],
+)
+def test_times_that_do_not_fit_are_refused(
+    issuer: Provider, claim: str, seconds: int, reason: str
+) -> None:
+    refused(issuer, issuer.token(**{claim: int(time.time()) + seconds}), reason)
 
 
 def test_a_signature_of_another_key_is_refused(issuer: Provider) -> None:
