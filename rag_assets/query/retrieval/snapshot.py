@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from rag_assets.encoders import Encoder
 from rag_assets.platform.errors import ConfigurationError, IndexUnavailable, NoRelease
 from rag_assets.platform.platform import Platform
+from rag_assets.platform.processes import release_memory
 from rag_assets.query.parameters import QueryParameters
 from rag_assets.releases.opening import open_release
 from rag_assets.releases.registry import Registry, Release
@@ -83,9 +84,12 @@ class Snapshots:
             if self._current is not None and self._is_fresh(began):
                 return self._current  # another thread has just looked
             # what is committed while this looks may be missed: the look is as old as its beginning
-            looked = time.monotonic()
-            self._current = self._look(self._current)
+            looked, before = time.monotonic(), self._current
+            self._current = self._look(before)
             self._checked = looked
+            if before is not None and before.reader is not self._current.reader:
+                # an index that was read leaves holes behind; a service sees many of them
+                release_memory()
             return self._current
 
     def encoder(self) -> Encoder:
