@@ -15,7 +15,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 from rag_app.access import middleware
 from rag_app.service.readiness import CHECKS
 from rag_app.service.workers import whole_seconds
-from rag_assets.platform.errors import DatabaseUnavailable, RaglineError
+from rag_assets.platform.errors import DatabaseUnavailable
 from rag_assets.platform.settings import Settings
 
 from . import problems
@@ -70,7 +70,9 @@ class Waiting:
 
     async def _made(self) -> FastAPI:
         again = AsyncRetrying(
-            retry=retry_if_exception_type(RaglineError),
+            retry=retry_if_exception_type(
+                Exception
+            ),  # each is logged; none may end the waiting unseen
             wait=wait_exponential(max=LONGEST_PAUSE),
             before_sleep=_tell,
         )
