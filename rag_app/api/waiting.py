@@ -70,9 +70,8 @@ class Waiting:
 
     async def _made(self) -> FastAPI:
         again = AsyncRetrying(
-            retry=retry_if_exception_type(
-                Exception
-            ),  # each is logged; none may end the waiting unseen
+            # whatever it is, it is logged: none may end the waiting unseen
+            retry=retry_if_exception_type(Exception),
             wait=wait_exponential(max=LONGEST_PAUSE),
             before_sleep=_tell,
         )
