@@ -29,6 +29,8 @@ def test_two_workers_split_no_group(tmp_path: Path) -> None:
         (folder / f"test_{name}_{number}.py").write_text(text)
     seen = tmp_path / "seen"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "xdist", "-p", "tests.scheduling"]
+    # in the folder of this session it would change the permissions of those above it
+    places = ["--rootdir", tmp_path, "--basetemp", tmp_path / "temporary"]
     variables = {
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         "PYTEST_ADDOPTS": "",
@@ -36,7 +38,7 @@ def test_two_workers_split_no_group(tmp_path: Path) -> None:
         "SEEN": str(seen),
     }
     done = subprocess.run(
-        [*command, "-n", "2", "--dist", "loadgroup", "--rootdir", tmp_path, "."],
+        [*command, "-n", "2", "--dist", "loadgroup", *places, "."],
         cwd=tmp_path,
         env=os.environ | variables,
         capture_output=True,

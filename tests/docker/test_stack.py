@@ -145,7 +145,7 @@ def test_prometheus_reads_both_replicas_and_every_expression_can_be_computed(sta
 def test_the_panels_about_runs_read_dagsters_database(stack: Stack) -> None:
     password = (stack.secrets / "grafana_database_password").read_text().strip()
     engine = sa.create_engine(
-        f"postgresql+psycopg2://grafana:{password}@/dagster?host={stack.socket}"
+        f"postgresql+psycopg2://grafana:{password}@/dagster?host={stack.postgres.socket}"
     )
     queries = [
         target["rawSql"]

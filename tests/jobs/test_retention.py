@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import dagster as dg
 import pytest
@@ -20,6 +19,7 @@ from rag_assets.releases.registry import Registry
 from rag_jobs.instance import open_instance
 from rag_jobs.instance.configuration import DATABASE_VARIABLE
 from rag_jobs.retention import expire_records
+from tests.postgres import create_database
 
 SHARDS = dg.DynamicPartitionsDefinition(name="shards_of_a_test")
 KEEP = timedelta(days=30)
@@ -69,13 +69,7 @@ def platform(
 ) -> Platform:
     url = ""
     if request.param == "postgres":
-        server = sa.make_url(request.getfixturevalue("postgres_url"))
-        engine = sa.create_engine(server, isolation_level="AUTOCOMMIT")
-        name = f"retention_{uuid4().hex[:12]}"
-        with engine.connect() as connection:
-            connection.execute(sa.text(f"CREATE DATABASE {name}"))
-        engine.dispose()
-        url = server.set(database=name).render_as_string(hide_password=False)
+        url = create_database(request.getfixturevalue("postgres_url"))
     # both are set for children of this process, and must not outlive the test
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "dagster"))
     monkeypatch.setenv(DATABASE_VARIABLE, url)

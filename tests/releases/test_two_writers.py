@@ -2,7 +2,6 @@
 
 import json
 import threading
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -11,7 +10,6 @@ from typing import Any
 
 import polars as pl
 import pytest
-import sqlalchemy as sa
 from polars.testing import assert_frame_equal
 
 from rag_assets.platform.errors import ReleaseConflict
@@ -26,6 +24,7 @@ from rag_assets.releases.registry import Registry
 from rag_assets.vector_index.reader import IndexReader
 from rag_jobs.pending import find_pending
 from tests.jobs.harness import SERVED, build_index, run_stages
+from tests.postgres import create_database
 from tests.releases.machine.machines import (
     SETTINGS,
     Machine,
@@ -40,12 +39,7 @@ WHY = {"AlreadyRunning", "ReleaseConflict"}
 @pytest.fixture
 def url(postgres_url: str) -> str:
     """A database that all machines reach."""
-    name = f"t{uuid.uuid4().hex}"
-    admin = sa.create_engine(postgres_url, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(sa.text(f'CREATE DATABASE "{name}"'))
-    admin.dispose()
-    return sa.make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
+    return create_database(postgres_url)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from rag_assets.service_records.keys import ApiKeys
 from tests.app.api.running import Service, serving
 from tests.app.cache.conftest import Redis
 from tests.jobs.harness import run_stages
-from tests.jobs.instance.servers import create_database
+from tests.postgres import create_database
 
 from .asking import ANSWER, CANARY, Caller
 from .servers import LLM, Postgres
@@ -102,10 +102,9 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
 
 
 @pytest.fixture(scope="package")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    server = Postgres(tmp_path_factory.mktemp("postgres"))
-    yield server
-    server.close()
+def postgres() -> Iterator[Postgres]:
+    with Postgres() as server:
+        yield server
 
 
 @pytest.fixture(scope="package")

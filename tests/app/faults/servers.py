@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from tests.jobs.instance.servers import OwnPostgres
+from tests.postgres import PostgresServer
 from tests.query.openai_server import OpenAIServer
 
 
-class Postgres(OwnPostgres):
+class Postgres(PostgresServer):
     """A real PostgreSQL of its own."""
 
     @contextmanager
     def away(self) -> Iterator[None]:
         """Stop it, without waiting for its clients; it is started again in any case."""
-        self._control("stop", "-m", "fast", "-w")
+        self.stop()
         try:
             yield
         finally:

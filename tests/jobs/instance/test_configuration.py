@@ -22,7 +22,7 @@ from rag_jobs.instance import open_instance, prepare_dagster_home
 from rag_jobs.instance.executors import make_executor
 from rag_jobs.instance.run_launcher import WatchedRunLauncher
 from tests.jobs.instance.deployment import ROOT
-from tests.jobs.instance.servers import create_database
+from tests.postgres import create_database
 
 FORMER = """# The embedded Dagster instance: SQLite under DAGSTER_HOME, runs in their own processes.
 telemetry:

@@ -14,8 +14,8 @@ from rag_jobs.forgetting.event_log import EventLogEraser
 from rag_jobs.ingest import ingest
 from rag_jobs.instance import open_instance
 from tests.conftest import Deploy
-from tests.jobs.instance.servers import create_database
 from tests.jobs.test_event_log import SENTENCES, SETTINGS, deployed
+from tests.postgres import create_database
 
 
 def values(engine: sa.Engine) -> list[str]:

@@ -26,7 +26,8 @@ from tests.jobs.instance.deployment import (
     make_deployment,
     make_state,
 )
-from tests.jobs.instance.servers import create_database, redis_server
+from tests.jobs.instance.servers import redis_server
+from tests.postgres import create_database
 from tests.releases.test_two_writers import served
 from tests.s3_server import s3_server
 

@@ -18,7 +18,7 @@ from rag_jobs.ingest import ingest
 from tests.jobs.instance.chart import KNOWN, instance_of_values, unknown_keys
 from tests.jobs.instance.cluster import NAMESPACE, VERSION, kubernetes_api
 from tests.jobs.instance.deployment import ROOT, make_deployment
-from tests.jobs.instance.servers import create_database
+from tests.postgres import create_database
 
 VALUES = ROOT / "docker" / "kubernetes" / "values.yaml"
 IMAGE = "registry.example.com/ragline:0.1.0"

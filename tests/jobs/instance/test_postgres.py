@@ -13,7 +13,7 @@ from dagster._core.scheduler.instigation import TickStatus
 from rag_assets.releases.registry import Registry
 from rag_jobs.pending import find_pending
 from tests.jobs.instance.deployment import Deployment, Held, make_deployment
-from tests.jobs.instance.servers import OwnPostgres, create_database
+from tests.postgres import PostgresServer, create_database
 
 SHARDS = ("docs--1of2", "docs--2of2")
 
@@ -23,7 +23,7 @@ class Site:
     """A running deployment and its database server."""
 
     deployment: Deployment
-    postgres: OwnPostgres
+    postgres: PostgresServer
     instance: DagsterInstance
 
     def wait_for_pool(self, held: Held) -> None:
@@ -42,8 +42,7 @@ class Site:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, model_cache: Path) -> Iterator[Site]:
     with ExitStack() as stack:
-        postgres = OwnPostgres(tmp_path_factory.mktemp("server"))
-        stack.callback(postgres.close)
+        postgres = stack.enter_context(PostgresServer())
         deployment = make_deployment(
             tmp_path_factory.mktemp("site"),
             model_cache,

@@ -24,8 +24,8 @@ from rag_jobs.pending import find_pending
 from rag_jobs.status import status_of
 from tests.jobs.daemon import Daemon, running_daemon
 from tests.jobs.harness import rebuilt, served
-from tests.jobs.instance.servers import create_database
 from tests.jobs.webserver import Webserver, running_webserver
+from tests.postgres import create_database
 
 # a dozen processes, on a machine that may have other work
 pytestmark = pytest.mark.timeout(1800)
