@@ -48,6 +48,7 @@ class Audit:
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._closed = False
+        self._ending = threading.Event()
         self._denials = MemoryStorage()
         self._unwritten = 0
 
@@ -112,6 +113,7 @@ class Audit:
         with self._lock:
             self._closed, thread = True, self._thread
         if thread is not None:
+            self._ending.set()
             self._waiting.put(_END)
             thread.join(timeout)
 
@@ -142,12 +144,11 @@ class Audit:
                 self._waiting.task_done()
 
     def _gather(self, batch: list[AuditEntry | None]) -> None:
-        import time
-
-        until = time.monotonic() + FLUSH_SECONDS
+        # not woken by every one of them: that would take time from the questions themselves
+        self._ending.wait(FLUSH_SECONDS)
         while len(batch) < BATCH and batch[-1] is not _END:
             try:
-                batch.append(self._waiting.get(timeout=max(0.0, until - time.monotonic())))
+                batch.append(self._waiting.get_nowait())
             except queue.Empty:
                 return
 

@@ -32,6 +32,11 @@ class Authenticator:
         self._keys = KeyChecker(ApiKeys(platform.database), auth.key_cache_seconds)
         self._tokens = TokenChecker(auth) if auth.jwks_url else None
 
+    @property
+    def asks(self) -> bool:
+        """Whether ``principal`` may have to ask the database or the identity provider."""
+        return self._anonymous is None
+
     def principal(self, authorization: str | None) -> Principal:
         """The principal of a request.
 

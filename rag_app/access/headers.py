@@ -3,7 +3,6 @@
 A route that needs something else sets the header itself; what is set is left alone.
 """
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # everything a page loads comes from here; nothing stands in the page itself
@@ -34,7 +33,8 @@ _HEADERS = {
     # answers are somebody's: no cache between may keep them
     "Cache-Control": "no-store",
 }
-_TRANSPORT = "max-age=31536000"
+_PLAIN = [(name.lower().encode(), value.encode()) for name, value in _HEADERS.items()]
+_SECURE = [*_PLAIN, (b"strict-transport-security", b"max-age=31536000")]
 
 
 class SecurityHeaders:
@@ -55,13 +55,10 @@ class SecurityHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in _HEADERS.items():
-                    headers.setdefault(name, value)
-                if scope["scheme"] == "https":
-                    headers.setdefault("Strict-Transport-Security", _TRANSPORT)
-                if "server" in headers:
-                    del headers["server"]
+                added = _SECURE if scope["scheme"] == "https" else _PLAIN
+                own = [pair for pair in message["headers"] if pair[0] != b"server"]
+                names = {name for name, _ in own}
+                message["headers"] = own + [pair for pair in added if pair[0] not in names]
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

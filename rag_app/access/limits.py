@@ -81,6 +81,11 @@ class Limits:
         self._redis_again_at = 0.0
         self._lock = threading.Lock()
 
+    @property
+    def shared(self) -> bool:
+        """Whether it is counted in Redis."""
+        return self._redis is not None
+
     def check(self, principal: Principal, cost: int = 1, *, client: str = "") -> Allowance:
         """Count a request.
 

@@ -1,6 +1,6 @@
 """What routes depend on: the services of the process, and who is calling."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response, Security
@@ -47,7 +47,7 @@ RequestId = Annotated[str, Depends(request_id)]
 
 def require(
     scope: str, action: str = "", *, cost: int = 1, question: bool = False
-) -> Callable[..., Principal]:
+) -> Callable[..., Awaitable[Principal]]:
     """A dependency: the caller, if they have a scope and are within their limits.
 
     Args:
@@ -57,17 +57,21 @@ def require(
         question: whether it is a question, of which a caller may have so many a day.
     """
 
-    def allowed(request: Request, services: ServicesDep, _: Credentials = None) -> Principal:
+    async def allowed(request: Request, _: Credentials = None) -> Principal:
         before: Principal | None = getattr(request.state, ADMITTED, None)
         if before is not None:
             return before
+        services: Services = request.app.state.services
         visitor = Visitor(
             authorization=request.headers.get("authorization"),
             client=request.client.host if request.client else "",
             request_id=request_id_of(request.scope),
         )
         wanted = Wanted(scope, action or scope, request.url.path, question, cost)
-        admitted = admit(services, visitor, wanted)
+        if services.admits_at_once:
+            admitted = admit(services, visitor, wanted)
+        else:
+            admitted = await run_in_threadpool(admit, services, visitor, wanted)
         add_headers(request.scope, admitted.headers)
         request.state.principal = admitted.principal
         return admitted.principal
@@ -75,7 +79,7 @@ def require(
     return allowed
 
 
-def admitted_first(allowed: Callable[..., Principal]) -> type[APIRoute]:
+def admitted_first(allowed: Callable[..., Awaitable[Principal]]) -> type[APIRoute]:
     """A kind of route that reads a body only of callers who may send it.
 
     A body is read before a route's dependencies are asked, which is as it should be for small ones.
@@ -89,8 +93,7 @@ def admitted_first(allowed: Callable[..., Principal]) -> type[APIRoute]:
             handle = super().get_route_handler()
 
             async def admitted(request: Request) -> Response:
-                found = await run_in_threadpool(allowed, request, request.app.state.services)
-                setattr(request.state, ADMITTED, found)
+                setattr(request.state, ADMITTED, await allowed(request))
                 return await handle(request)
 
             return admitted

@@ -14,6 +14,8 @@ T = TypeVar("T")
 # how long a stream waits for its first event before it begins: until then, an error has a status
 PATIENCE_SECONDS = 5.0
 PING_SECONDS = 10
+# what is done sooner needs nobody who watches whether its caller is still there
+UNWATCHED_SECONDS = 0.05
 
 
 class ClientGone(Exception):
@@ -26,14 +28,17 @@ async def unless_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
     Raises:
         ClientGone: it did.
     """
-    task, watch = asyncio.ensure_future(work), asyncio.ensure_future(_gone(request))
+    tasks: list[asyncio.Future[Any]] = [task := asyncio.ensure_future(work)]
     try:
-        await asyncio.wait({task, watch}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(tasks, timeout=UNWATCHED_SECONDS)
+        if not task.done():
+            tasks.append(asyncio.ensure_future(_gone(request)))
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
             return task.result()
         raise ClientGone
     finally:
-        for pending in (task, watch):
+        for pending in tasks:
             if not pending.done():
                 pending.cancel()
                 with suppress(asyncio.CancelledError):

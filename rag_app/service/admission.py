@@ -51,7 +51,7 @@ class Admitted:
 
 
 def admit(services: Services, visitor: Visitor, wanted: Wanted) -> Admitted:
-    """Let a request in. Blocks: call it in a thread.
+    """Let a request in. Blocks, but where ``services.admits_at_once``: call it in a thread.
 
     Raises:
         Unauthorized: credentials are missing or do not hold.

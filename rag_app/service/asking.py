@@ -1,12 +1,13 @@
 """One question of a caller, whichever way it came in."""
 
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from dataclasses import dataclass
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from rag_app.access.principal import Principal
+from rag_assets.platform import interruption
 from rag_assets.query.answer import Answer
 from rag_assets.query.answering import Event
 
@@ -45,19 +46,8 @@ async def stream(services: Services, asked: Asked) -> AsyncGenerator[Event, None
         RaglineError: as ``QueryEngine.stream``.
     """
 
-    def start() -> Iterator[Event]:
-        engine = services.engines.of(asked.release, asked.as_of)
-        return engine.stream(
-            asked.question,
-            asked.principal.caller,
-            asked.limit,
-            filter=asked.filter,
-            task=asked.task,
-            answerer=asked.answerer,
-        )
-
     try:
-        async with aclosing(services.workers.stream(start)) as events:
+        async with aclosing(services.workers.stream(lambda: _events(services, asked))) as events:
             async for event in events:
                 if isinstance(event, Answer):
                     _record(services, asked, event)
@@ -68,11 +58,34 @@ async def stream(services: Services, asked: Asked) -> AsyncGenerator[Event, None
 
 async def answer(services: Services, asked: Asked) -> Answer:
     """The whole answer; errors are those of ``stream``."""
-    async with aclosing(stream(services, asked)) as events:
-        async for event in events:
-            if isinstance(event, Answer):
-                return event
-    raise AssertionError("a stream ends with an answer")
+
+    def last() -> Answer:
+        with closing(_events(services, asked)) as events:  # type: ignore[type-var]
+            for event in events:
+                interruption.check()
+                if isinstance(event, Answer):
+                    return event
+        raise AssertionError("a stream ends with an answer")
+
+    try:
+        found = await services.workers.run(last)
+    except (SQLAlchemyError, OSError) as error:
+        raise as_known(error, services.platform.state_path) from error
+    _record(services, asked, found)
+    return found
+
+
+def _events(services: Services, asked: Asked) -> Iterator[Event]:
+    """What the engine says; begin it in a thread."""
+    engine = services.engines.of(asked.release, asked.as_of)
+    return engine.stream(
+        asked.question,
+        asked.principal.caller,
+        asked.limit,
+        filter=asked.filter,
+        task=asked.task,
+        answerer=asked.answerer,
+    )
 
 
 def _record(services: Services, asked: Asked, answer: Answer) -> None:

@@ -70,6 +70,11 @@ class Services:
         """The engine that follows the live release."""
         return self.engines.live
 
+    @property
+    def admits_at_once(self) -> bool:
+        """Whether nothing is asked, no database and no other server, before a request is let in."""
+        return not (self.authenticator.asks or self.limits.shared)
+
     def close(self) -> None:
         """End what this object started."""
         self.workers.close()

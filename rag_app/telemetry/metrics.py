@@ -98,6 +98,7 @@ class Metrics:
         disable_created_metrics()  # a series more for every one, of which nothing is asked
         self._registry = registry or CollectorRegistry()
         self._made = {name: self._make(name) for name in DECLARED}
+        self._series: dict[tuple[str, tuple[str, ...]], Any] = {}
         self._state: list[Collector] = []
 
     def count(self, name: str, amount: float = 1.0, **labels: str) -> None:
@@ -156,5 +157,11 @@ class Metrics:
         return Histogram(name, text, labels, registry=self._registry, buckets=SECONDS)
 
     def _of(self, name: str, labels: dict[str, str]) -> Any:
-        made = self._made[name]
-        return made.labels(**labels) if labels else made
+        if not labels:
+            return self._made[name]
+        # the library makes the labels of a series anew for every look
+        values = tuple(labels[label] for label in DECLARED[name][1])
+        series = self._series.get((name, values))
+        if series is None:
+            series = self._series[name, values] = self._made[name].labels(*values)
+        return series

@@ -25,6 +25,11 @@ erasures = sa.Table(
     sa.Column("receipt", sa.JSON(none_as_null=True)),
     sa.Index("erasures_by_document", "document_id"),
 )
+_GENERATION = sa.select(
+    sa.func.coalesce(sa.func.max(erasures.c.id), 0),
+    sa.func.count(erasures.c.completed_at),
+    sa.func.count(erasures.c.lifted_at),
+)
 
 
 @dataclass(frozen=True)
@@ -116,11 +121,8 @@ class ErasureRequests:
 
         What was made of documents under another one must not be given to anybody.
         """
-        done = sa.func.count(erasures.c.completed_at)
-        lifted = sa.func.count(erasures.c.lifted_at)
-        query = sa.select(sa.func.coalesce(sa.func.max(erasures.c.id), 0), done, lifted)
         with self._engine.connect() as connection:
-            return "-".join(str(number) for number in connection.execute(query).one())
+            return "-".join(str(number) for number in connection.execute(_GENERATION).one())
 
     def all(self) -> list[ErasureRequest]:
         """Every request, newest first."""

@@ -34,7 +34,9 @@ def open_database(url: str, state_path: Path) -> Engine:
     address, options = make_url(url), {}
     if address.get_backend_name() == "postgresql" and "connect_timeout" not in address.query:
         options["connect_timeout"] = CONNECT_SECONDS  # the driver itself waits for ever
-    engine = create_engine(address, pool_pre_ping=True, connect_args=options)
+    # a server may have ended a connection since; a file does not
+    served = address.get_backend_name() != "sqlite"
+    engine = create_engine(address, pool_pre_ping=served, connect_args=options)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)
     try:

@@ -69,6 +69,8 @@ answer_documents = sa.Table(
     sa.Column("document_id", sa.Text, primary_key=True),
     sa.Index("answers_by_document", "document_id"),
 )
+_INSERT_ANSWER = sa.insert(answers)
+_INSERT_DOCUMENTS = sa.insert(answer_documents)
 
 
 @dataclass(frozen=True)
@@ -219,9 +221,10 @@ class AnswerLog:
             for name in sorted({_storable(name) for name in record.documents})
         ]
         with _database_errors("written"), self._engine.begin() as connection:
-            connection.execute(sa.insert(answers).values(**_row(record)))
+            # values beside the statement: SQLAlchemy then knows it from the time before
+            connection.execute(_INSERT_ANSWER, [_row(record)])
             if named:
-                connection.execute(sa.insert(answer_documents), named)
+                connection.execute(_INSERT_DOCUMENTS, named)
 
     def get(self, answer_id: str) -> AnswerRecord | None:
         """One answer by its id."""
@@ -289,7 +292,11 @@ def _utc(moment: datetime) -> datetime:
 def _storable(value: Any) -> Any:
     """The value as every database takes it: PostgreSQL knows no NUL, no lone surrogate, no NaN."""
     if isinstance(value, str):
+        if value.isascii() and "\x00" not in value:
+            return value
         return value.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
+    if value is None or type(value) is int or type(value) is bool:
+        return value
     if isinstance(value, numbers.Integral):  # NumPy's too
         return value if isinstance(value, bool) else int(value)
     if isinstance(value, numbers.Real):
