@@ -59,7 +59,7 @@ demo: install ## Ingest the sample handbook, release it, evaluate it, ask questi
 	RAG_HOME=$(DEMO) $(BIN)/ragline ask "What should I do when my laptop is stolen?"
 	@echo "== Quality over releases and days, as a page"
 	RAG_HOME=$(DEMO) $(BIN)/ragline dashboard
-	@echo "== Next: 'make ui' shows the lineage graph; README.md tells how to ingest your own folder"
+	@echo "== Next: 'make up' opens the chat page and the Dagster UI; README.md tells how to ingest your own folder"
 
 vllm: $(VLLM_STAMP) ## Install the vLLM server of the tests into .venv-vllm (2.3 GB)
 
