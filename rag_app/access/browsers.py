@@ -6,6 +6,7 @@ name is made to point here (DNS rebinding) could even read the answers. So the n
 asks for and the page that it comes from have to be ours.
 """
 
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -40,8 +41,11 @@ class BrowserGuard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See the class."""
         if scope["type"] in ("http", "websocket"):
-            headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-            error = self._error(headers.get(b"host", ""), headers.get(b"origin"))
+            headers = dict(scope["headers"])
+            host, origin = headers.get(b"host", b""), headers.get(b"origin")
+            error = self._error(
+                host.decode("latin-1"), None if origin is None else origin.decode("latin-1")
+            )
             if error is not None:
                 await self._refuse(scope, receive, send, error)
                 return
@@ -72,6 +76,7 @@ class BrowserGuard:
         return not self._hosts
 
 
+@lru_cache(maxsize=64)  # one client sends the same host again and again
 def _name(host: str) -> str:
     """A Host header without its port."""
     try:

@@ -1,12 +1,14 @@
 """Where the service may listen without knowing who asks."""
 
 import ipaddress
+from functools import lru_cache
 from typing import Any
 
 from rag_assets.platform.errors import ConfigurationError
 from rag_assets.platform.settings import Settings
 
 
+@lru_cache(maxsize=256)  # asked with every request, mostly about the same name
 def is_loopback(host: str) -> bool:
     """Whether an address or name reaches this machine only."""
     name = host.strip().strip("[]").lower().rstrip(".")

@@ -21,7 +21,7 @@ from rag_app.service.services import Services
 from rag_app.telemetry.instrument import instrument
 from rag_assets.platform.errors import DatabaseUnavailable, RaglineError
 from rag_assets.platform.platform import Platform
-from rag_assets.platform.processes import end_with_starter
+from rag_assets.platform.processes import end_with_starter, share_free_memory
 
 from . import openapi, problems
 from .request_ids import RequestIds
@@ -109,6 +109,7 @@ def application() -> FastAPI | Waiting:
     """
     # one of several workers must not go on serving when the process that looks after them is gone
     end_with_starter(signal.SIGTERM)
+    share_free_memory()
     try:
         platform = Platform.load()
         try:

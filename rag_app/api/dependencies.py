@@ -67,7 +67,7 @@ def require(
             client=request.client.host if request.client else "",
             request_id=request_id_of(request.scope),
         )
-        wanted = Wanted(scope, action or scope, request.url.path, question, cost)
+        wanted = Wanted(scope, action or scope, request.scope["path"], question, cost)
         if services.admits_at_once:
             admitted = admit(services, visitor, wanted)
         else:
