@@ -84,6 +84,7 @@ def take(browser: Browser, address: str, images: Path) -> None:
 
 def main(images: Path, models: Path | None = None) -> None:
     """Make the deployment, serve it, and take every screenshot."""
+    images.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         platform = released(folder / "site", models or folder / "models")
