@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic_core import from_json
+
 from rag_assets.query.answer import Answer, Citation, SentenceSupport, Usage
 from rag_assets.query.log import AnswerRecord
 
@@ -35,7 +37,7 @@ def decode(content: bytes | None) -> Kept | None:
     if content is None:
         return None
     try:
-        values = json.loads(content)
+        values = from_json(content)
         return Kept(_answer(values["answer"]), _record(values["record"]))
     except (ValueError, TypeError, KeyError):
         return None

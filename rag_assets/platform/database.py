@@ -36,7 +36,8 @@ def open_database(url: str, state_path: Path) -> Engine:
         options["connect_timeout"] = CONNECT_SECONDS  # the driver itself waits for ever
     # a server may have ended a connection since; a file does not
     served = address.get_backend_name() != "sqlite"
-    engine = create_engine(address, pool_pre_ping=served, connect_args=options)
+    # the connection that was used last has its pages and statements at hand
+    engine = create_engine(address, pool_pre_ping=served, pool_use_lifo=True, connect_args=options)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)
     try:

@@ -291,20 +291,36 @@ def _utc(moment: datetime) -> datetime:
 
 def _storable(value: Any) -> Any:
     """The value as every database takes it: PostgreSQL knows no NUL, no lone surrogate, no NaN."""
-    if isinstance(value, str):
-        if value.isascii() and "\x00" not in value:
-            return value
-        return value.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
-    if value is None or type(value) is int or type(value) is bool:
+    kind = type(value)  # an answer has hundreds of values, nearly all of these few kinds
+    if kind is str:
+        return value if value.isascii() and "\x00" not in value else _storable_text(value)
+    if value is None or kind is int or kind is bool:
         return value
-    if isinstance(value, numbers.Integral):  # NumPy's too
-        return value if isinstance(value, bool) else int(value)
-    if isinstance(value, numbers.Real):
-        return float(value) if math.isfinite(value) else None
-    if isinstance(value, dict):
+    if kind is float:
+        return value if math.isfinite(value) else None
+    if kind is dict:
         return {_storable(str(key)): _storable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
+    if kind is list:
         return [_storable(item) for item in value]
+    return _storable_otherwise(value)
+
+
+def _storable_text(text: str) -> str:
+    return text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
+
+
+def _storable_otherwise(value: Any) -> Any:
+    """Subclasses, and NumPy's numbers."""
+    if isinstance(value, str):
+        return _storable_text(value)
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, numbers.Real):
+        return _storable(float(value))
+    if isinstance(value, dict):
+        return _storable(dict(value))
+    if isinstance(value, list | tuple | set | frozenset):
+        return _storable(list(value))
     return value
 
 

@@ -9,10 +9,11 @@ from fastapi import APIRouter, Depends, Request, Response
 from sse_starlette import ServerSentEvent
 
 from rag_app.access.principal import READ, Principal
-from rag_app.api.dependencies import RequestId, ServicesDep, require
+from rag_app.api.dependencies import Services, require, services_of
 from rag_app.api.models.answers import AnswerOut, Question
 from rag_app.api.models.problem import problems
 from rag_app.api.problems import problem_of
+from rag_app.api.request_ids import request_id_of
 from rag_app.api.streaming import PATIENCE_SECONDS, begun, event_response, unless_gone
 from rag_app.service import asking
 from rag_app.service.asking import Asked
@@ -49,16 +50,15 @@ STREAM = {
 async def ask(
     question: Question,
     principal: Annotated[Principal, Depends(require(READ, "ask", question=True))],
-    services: ServicesDep,
     request: Request,
-    request_id: RequestId,
     release: Release = None,
     as_of: AsOf = "",
 ) -> Any:
     """An answer from the released index, or that nothing in it supports one."""
+    services = services_of(request)
     asked = Asked(
         principal=principal,
-        request_id=request_id,
+        request_id=request_id_of(request.scope),
         release=release,
         as_of=as_of,
         **question.model_dump(exclude={"stream"}),
@@ -69,7 +69,7 @@ async def ask(
     return AnswerOut.model_validate(found)
 
 
-async def streamed(services: ServicesDep, asked: Asked, request: Request) -> Response:
+async def streamed(services: Services, asked: Asked, request: Request) -> Response:
     """The answer as events."""
     events = await unless_gone(request, begun(asking.stream(services, asked), PATIENCE_SECONDS))
     return event_response(

@@ -2,12 +2,13 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 
 from rag_app.access.principal import READ, Principal
-from rag_app.api.dependencies import RequestId, Services, ServicesDep, require
+from rag_app.api.dependencies import Services, require, services_of
 from rag_app.api.models.answers import HitOut, ReleaseInfo, SearchOut, SearchQuery
 from rag_app.api.models.problem import problems
+from rag_app.api.request_ids import request_id_of
 from rag_assets.query.access import Caller
 
 router = APIRouter(prefix="/v1", tags=["questions"])
@@ -35,12 +36,12 @@ AsOf = Annotated[
 async def search(
     query: SearchQuery,
     principal: Annotated[Principal, Depends(require(READ, "search"))],
-    services: ServicesDep,
-    request_id: RequestId,
+    request: Request,
     release: Release = None,
     as_of: AsOf = "",
 ) -> SearchOut:
     """The passages of the released index that fit best and that the caller may read."""
+    services = services_of(request)
     result = await services.workers.run(
         found, services, query, principal.caller, release=release, as_of=as_of
     )
@@ -50,7 +51,7 @@ async def search(
         "",
         "ok",
         release_id=result.release.id,
-        request_id=request_id,
+        request_id=request_id_of(request.scope),
         details={"hits": len(result.hits)},
     )
     return result
