@@ -32,6 +32,40 @@ def question_sets(settings: Settings, config: Path | None = None) -> dict[str, Q
     return {DEFAULT_SET: QuestionSetSettings(path=str(beside))} if beside.is_file() else {}
 
 
+def set_to_extend(settings: Settings, wanted: str = "", config: Path | None = None) -> Path:
+    """The file that a new question is added to, unless told otherwise one that the gates read.
+
+    Args:
+        settings: the deployment's.
+        wanted: the name of a configured set, or the path of a file; empty: the only set in JSON Lines,
+            or ``golden_questions.jsonl`` beside ``ragline.toml`` where no set is configured.
+        config: its configuration file; default ``config_path()``.
+
+    Raises:
+        QuestionSetError: there is no such set to choose, or several.
+    """
+    sets = {name: Path(item.path).expanduser() for name, item in settings.evaluation.sets.items()}
+    if wanted:
+        return sets.get(wanted, Path(wanted).expanduser()).absolute()
+    if not sets:
+        return (config or config_path()).parent / DEFAULT_FILE
+    names = sorted(name for name, path in sets.items() if path.suffix == ".jsonl")
+    if len(names) != 1:
+        which = ", ".join(names) or "none of them a .jsonl file"
+        raise QuestionSetError(
+            f"[evaluation.sets] has no single set to add to: {which}.",
+            "Name a set or a .jsonl file with --set.",
+        )
+    return sets[names[0]].absolute()
+
+
+def is_read(settings: Settings, path: Path, config: Path | None = None) -> bool:
+    """Whether a file is one of the deployment's question sets, or will be once it is there."""
+    beside = (config or config_path()).parent / DEFAULT_FILE
+    sets = [Path(item.path) for item in settings.evaluation.sets.values()] or [beside]
+    return path.resolve() in {item.expanduser().resolve() for item in sets}
+
+
 def read_sets(sets: dict[str, QuestionSetSettings], sources: list[str]) -> pl.DataFrame:
     """The questions of every set.
 

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
     from rag_assets.platform.platform import Platform
 
+SET_HELP = (
+    "A set of [evaluation.sets] by its name, or a .jsonl file; default the only set, "
+    "or golden_questions.jsonl beside ragline.toml."
+)
 SHOWN = 80  # characters of a question on a terminal
 
 questions_app = typer.Typer(help="The golden questions.", no_args_is_help=True)
@@ -59,9 +63,7 @@ def add_question(
     ] = None,
     set_path: Annotated[
         str,
-        typer.Option(
-            "--set", help="The .jsonl set; default golden_questions.jsonl beside ragline.toml."
-        ),
+        typer.Option("--set", help=SET_HELP),
     ] = "",
     comment: Annotated[str, typer.Option("--comment", help="Why, in your own words.")] = "",
     as_json: AsJson = False,
@@ -74,6 +76,7 @@ def add_question(
         append_questions,
         question_from_answer,
     )
+    from evals.golden_questions.sets import set_to_extend
     from rag_assets.platform.errors import ConfigurationError
     from rag_assets.platform.platform import Platform
     from rag_assets.query.log import AnswerLog
@@ -87,12 +90,9 @@ def add_question(
     evidence = evidence_of(relevant, quote or [])
     check_evidence(platform, evidence)
     line = question_from_answer(record, Correction(evidence, by=getpass.getuser(), comment=comment))
-    path = set_path_of(set_path)
+    path = set_to_extend(platform.settings, set_path)
     append_questions(platform, path, [line])
-    if as_json:
-        print_json({"set": str(path), "question": line})
-        return
-    typer.echo(f"added {line['question_id']} to {path}")
+    tell_added(platform, path, line, as_json=as_json)
 
 
 @questions_app.command("synthetic")
@@ -203,12 +203,19 @@ def check_evidence(platform: "Platform", evidence: list[Any]) -> None:
         raise QuestionSetError(f"{note[:1].upper()}{note[1:]}.", "See 'ragline search'.")
 
 
-def set_path_of(given: str) -> Path:
-    """The question set that is meant."""
-    from evals.golden_questions.sets import DEFAULT_FILE
-    from rag_assets.platform.settings import config_path
+def tell_added(platform: "Platform", path: Path, line: dict[str, Any], *, as_json: bool) -> None:
+    """Say which question went where, and whether anything reads it there."""
+    from evals.golden_questions.sets import is_read
 
-    return Path(given).expanduser().absolute() if given else config_path().parent / DEFAULT_FILE
+    read = is_read(platform.settings, path)
+    if as_json:
+        print_json({"set": str(path), "read": read, "question": line})
+        return
+    typer.echo(f"added {line['question_id']} to {path}")
+    if not read:
+        typer.echo(
+            "No gate reads that file: name it in ragline.toml, [evaluation.sets.<name>].", err=True
+        )
 
 
 def shortened(text: str) -> str:

@@ -7,7 +7,7 @@ import typer
 
 from rag_app.output import AsJson, print_json, print_table
 
-from .questions import check_evidence, evidence_of, set_path_of, shortened
+from .questions import SET_HELP, check_evidence, evidence_of, shortened, tell_added
 
 if TYPE_CHECKING:
     from evals.golden_questions.candidates import Candidate
@@ -54,13 +54,12 @@ def accept(
     ] = False,
     set_path: Annotated[
         str,
-        typer.Option(
-            "--set", help="The .jsonl set; default golden_questions.jsonl beside ragline.toml."
-        ),
+        typer.Option("--set", help=SET_HELP),
     ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Make a golden question of a candidate."""
+    from evals.golden_questions.sets import set_to_extend
     from rag_assets.platform.errors import ConfigurationError
     from rag_assets.platform.platform import Platform
     from rag_assets.service_records.feedback import FeedbackStore
@@ -80,15 +79,12 @@ def accept(
     evidence = list(candidate.evidence or ()) if named is None else named
     if evidence:
         check_evidence(platform, evidence)
-    path = set_path_of(set_path)
+    path = set_to_extend(platform.settings, set_path)
     line = _append(platform, path, candidate, named)
     FeedbackStore(platform.database).decide(
         candidate.said.feedback_id, "accepted", line["question_id"]
     )
-    if as_json:
-        print_json({"set": str(path), "question": line})
-        return
-    typer.echo(f"added {line['question_id']} to {path}")
+    tell_added(platform, path, line, as_json=as_json)
 
 
 def reject(feedback_id: FeedbackId, as_json: AsJson = False) -> None:

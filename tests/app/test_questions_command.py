@@ -94,9 +94,31 @@ def test_a_question_that_was_asked_becomes_a_golden_one(folder: Path) -> None:
         run("add", "--answer", answer, *arguments)
 
 
-def test_another_set_may_be_named(folder: Path) -> None:
-    assert add("--relevant", "docs/leave.md", "--set", "other.jsonl").exit_code == 0
-    assert load_questions(folder / "other.jsonl").height == 1
+def test_a_question_goes_where_the_gates_read_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def adding(*arguments: str) -> Any:
+        answer = asked("How many days?")
+        return printed("add", "--answer", answer, "--relevant", "docs/leave.md", *arguments)
+
+    added = adding("--set", "other.jsonl")
+    assert (added["set"], added["read"]) == (str(folder / "other.jsonl"), False)
+    added = adding()
+    assert (added["set"], added["read"]) == (str(folder / "golden_questions.jsonl"), True)
+
+    monkeypatch.setenv("RAG_EVALUATION__SETS__OURS__PATH", "sets/ours.jsonl")
+    (folder / "sets").mkdir()
+    for arguments in ((), ("--set", "ours"), ("--set", "sets/ours.jsonl")):
+        added = adding(*arguments)
+        assert (added["set"], added["read"]) == (str(folder / "sets" / "ours.jsonl"), True)
+    unread = add("--relevant", "docs/leave.md", "--set", "golden_questions.jsonl")
+    assert "No gate reads that file" in unread.stderr
+    listed = printed("list")["questions"]
+    assert [item["dataset"] for item in listed if item["origin"] == "feedback"] == ["ours"] * 3
+
+    monkeypatch.setenv("RAG_EVALUATION__SETS__THEIRS__PATH", "sets/theirs.jsonl")
+    with pytest.raises(QuestionSetError, match="no single set to add to: ours, theirs"):
+        add("--relevant", "docs/leave.md")
 
 
 @pytest.mark.parametrize(
