@@ -105,9 +105,10 @@ def ingest(
             [shard for shard in pending.shards if not shard.unavailable] if full else pending.work
         )
         summary.seconds["find_pending"] = time.perf_counter() - started
-        if shards or pending.emptied or pending.release_due:
+        # where no source could ever be read, an empty release would only look like an answer
+        if shards or pending.emptied or (pending.release_due and pending.anything_built):
             _run(platform, pending, shards, full, summary)
-        elif pending.release_reason:
+        elif pending.release_reason and not pending.release_due:
             _describe_verdict(platform, pending.release_reason, summary)
         _describe_state(platform, pending, summary)
     summary.seconds["total"] = time.perf_counter() - started

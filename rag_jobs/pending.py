@@ -95,6 +95,11 @@ class Pending:
         return not self.work and not self.emptied and not self.release_due
 
     @property
+    def anything_built(self) -> bool:
+        """Whether some shard has come as far as the index: else there is nothing to release."""
+        return any(stamps["vector_index"] for stamps in self.stamps.values())
+
+    @property
     def emptied(self) -> list[ShardPending]:
         """Shards of which only empty tables are left, to be dropped."""
         return [shard for shard in self.shards if shard.emptied]

@@ -46,5 +46,8 @@ def ingest(
             err=True,
         )
     if not summary.ok:
-        typer.echo("The last release keeps serving.", err=True)
+        serving = (
+            "The last release keeps serving." if summary.release else "Nothing is released yet."
+        )
+        typer.echo(serving, err=True)
         sys.exit(1)

@@ -178,7 +178,7 @@ def _release(
     rules: Rules,
 ) -> tuple[Request | None, str]:
     """The run that releases the index as it is, or why there is none."""
-    if not pending.release_due or not any(item["vector_index"] for item in pending.stamps.values()):
+    if not pending.release_due or not pending.anything_built:
         return None, ""
     if flight.shards:
         return None, "the release waits for the shards that are at work"

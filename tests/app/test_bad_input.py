@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.app.commands import Result, ragline, start
+from tests.conftest import Deploy
 
 BOILER = "# Boiler\n\nThe boiler is serviced every October by Halden Heating.\n"
 
@@ -46,6 +47,16 @@ def test_a_missing_folder_deletes_nothing(released: Path) -> None:
     status = ragline("status", "--json").json
     assert status["unavailable"]
     assert status["documents"]["indexed"] == 1
+
+
+def test_nothing_is_released_where_no_source_could_ever_be_read(deploy: Deploy) -> None:
+    folder = deploy()
+    (folder / "documents").rename(folder / "elsewhere")
+    for _ in range(2):
+        assert_refused(ragline("ingest"), "documents", "Nothing is released yet.")
+    assert_refused(ragline("search", "boiler"), "Nothing has been released")
+    (folder / "documents").mkdir()
+    assert ragline("ingest", "--json").json["release"] == 1, "an empty folder is one that was read"
 
 
 def test_a_source_that_is_missing_does_not_stop_the_others(released: Path) -> None:
