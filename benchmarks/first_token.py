@@ -5,7 +5,9 @@ A real vLLM (CPU build, the tiny random model of the tests), a deployment of the
 ``stream``) and once of vLLM itself with the messages that the service sends. The service draws the
 delimiters of its passages anew for every request, so that vLLM has no prefix of it in its cache; so
 does the request to vLLM. What is added is the caller's time to the first token less vLLM's
-own, less what the answer's ``timings_ms`` say of retrieval.
+own, less what the answer's ``timings_ms`` say of retrieval. The first token is the first piece with
+a letter or a digit in it, on both sides: the service holds back a blank or a quotation mark until it
+is known that not the whole answer is the phrase of a refusal.
 
 Run: ``python -m benchmarks.first_token [--questions 30] [--json]``, after ``make vllm``.
 """
@@ -158,7 +160,8 @@ def first_token_of_service(client: httpx.Client, url: str, question: str) -> tup
         for line in response.iter_lines():
             if line.startswith("event: "):
                 event = line.removeprefix("event: ")
-                if event == "token" and not first:
+            elif event == "token" and not first and line.startswith("data: "):
+                if has_word(json.loads(line.removeprefix("data: "))["text"]):
                     first = time.perf_counter() - started
             elif event == "timings" and line.startswith("data: "):
                 return first, json.loads(line.removeprefix("data: "))["timings_ms"]
@@ -174,9 +177,14 @@ def first_token_of_vllm(client: httpx.Client, url: str, body: dict[str, Any]) ->
         for line in response.iter_lines():
             if line.startswith("data: {"):
                 choices = json.loads(line.removeprefix("data: "))["choices"]
-                if choices and choices[0]["delta"].get("content") and not first:
+                if choices and has_word(choices[0]["delta"].get("content")) and not first:
                     first = time.perf_counter() - started
     return first
+
+
+def has_word(text: str | None) -> bool:
+    """Whether a piece of an answer has a letter or a digit."""
+    return any(character.isalnum() for character in text or "")
 
 
 def measure(folder: Path, count: int) -> list[Taken]:

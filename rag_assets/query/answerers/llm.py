@@ -59,22 +59,19 @@ class LLMAnswerer:
         """
         window = self.client.context_window()
         max_tokens = min(self._settings.max_answer_tokens, max(1, window // 2))
-        passages = self._fit(request, window - max_tokens)
+        passages, messages = self._fit(request, window - max_tokens)
         try:
-            yield from self._write(request, passages, max_tokens)
+            yield from self._write(messages, max_tokens)
         except AnswererRefused as refusal:
             # nothing was said yet: a refused prompt has no tokens
             if refusal.kind != "prompt_too_long" or not passages:
                 raise
-            yield from self._write(request, self._half(passages), max_tokens)
+            yield from self._write(self._messages(request, self._half(passages)), max_tokens)
 
-    def _write(
-        self, request: AnswerRequest, passages: Sequence[Passage], max_tokens: int
-    ) -> Iterator[Token | Draft]:
+    def _write(self, messages: list[Message], max_tokens: int) -> Iterator[Token | Draft]:
         """Ask for one answer and pass it on."""
         structured = self._settings.structured
         schema = answer_schema() if structured else None
-        messages = self._messages(request, passages)
         with closing(_Answer(self.client.stream(messages, max_tokens, schema))) as answer:
             texts = []
             pieces = answer.as_whole() if structured else settle_no_answer(iter(answer))
@@ -100,18 +97,19 @@ class LLMAnswerer:
             request.task, request.question, passages, structured=self._settings.structured
         )
 
-    def _fit(self, request: AnswerRequest, budget: int) -> list[Passage]:
-        """The best passages that fit a budget of prompt tokens, or the beginning of the best one."""
+    def _fit(self, request: AnswerRequest, budget: int) -> tuple[Sequence[Passage], list[Message]]:
+        """The best passages that fit a budget of prompt tokens, or the beginning of the best one;
+        and the messages with them."""
         passages = list(request.passages)
-        while passages and not self._fits(request, passages, budget):
+        while not self._fits(messages := self._messages(request, passages), budget) and passages:
             if len(passages) > 1:
                 passages.remove(min(passages, key=lambda passage: passage.hit.score))
             else:
                 passages = self._half(passages)
-        return passages
+        return passages, messages
 
-    def _fits(self, request: AnswerRequest, passages: Sequence[Passage], budget: int) -> bool:
-        contents = [message["content"] for message in self._messages(request, passages)]
+    def _fits(self, messages: Sequence[Message], budget: int) -> bool:
+        contents = [message["content"] for message in messages]
         around = MESSAGE_TOKENS * len(contents)
         # no tokenizer makes more tokens than there are bytes: a wide window needs no counting
         if sum(len(content.encode(errors="replace")) for content in contents) + around <= budget:
