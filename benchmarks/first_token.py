@@ -9,7 +9,11 @@ own, less what the answer's ``timings_ms`` say of retrieval. The first token is 
 a letter or a digit in it, on both sides: the service holds back a blank or a quotation mark until it
 is known that not the whole answer is the phrase of a refusal.
 
-Run: ``python -m benchmarks.first_token [--questions 30] [--json]``, after ``make vllm``.
+vLLM gets a core of its own, as it has a machine of its own elsewhere: where it shares all cores with the
+service, every step of both waits for the other (``--shared-cores`` measures that).
+
+Run: ``python -m benchmarks.first_token [--questions 30] [--shared-cores] [--json]``, after
+``make vllm``.
 """
 
 import argparse
@@ -23,7 +27,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -187,7 +191,18 @@ def has_word(text: str | None) -> bool:
     return any(character.isalnum() for character in text or "")
 
 
-def measure(folder: Path, count: int) -> list[Taken]:
+@contextmanager
+def on_cores(cores: set[int]) -> Iterator[None]:
+    """Processes that are started here stay on some cores."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def measure(folder: Path, count: int, *, shared: bool) -> list[Taken]:
     """Ask ``count`` questions of both."""
     texts = [path.read_text(encoding="utf-8") for path in sorted(HANDBOOK.rglob("*.md"))]
     model = make_model(folder / "model", texts)
@@ -198,7 +213,14 @@ def measure(folder: Path, count: int) -> list[Taken]:
     }
     home = deployed(folder)
     taken = []
-    with running_server(model, folder / "vllm.log") as vllm:
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2 and not shared:
+        raise SystemExit("There is one core: vLLM can have none of its own (--shared-cores).")
+    models, others = (set(cores), set(cores)) if shared else ({cores[0]}, set(cores[1:]))
+    with ExitStack() as stack:
+        with on_cores(models):
+            vllm = stack.enter_context(running_server(model, folder / "vllm.log"))
+        stack.enter_context(on_cores(others))
         bodies = prompts(home, vllm, QUESTIONS)
         if len(bodies) != len(QUESTIONS):
             raise SystemExit(f"{len(bodies)} prompts for {len(QUESTIONS)} questions.")
@@ -231,10 +253,11 @@ def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description="Time to the first token beside vLLM's own.")
     parser.add_argument("--questions", type=int, default=30)
+    parser.add_argument("--shared-cores", action="store_true", help="vLLM has no core of its own")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="first-token-") as folder:
-        taken = measure(Path(folder), arguments.questions)
+        taken = measure(Path(folder), arguments.questions, shared=arguments.shared_cores)
     if arguments.json:
         print(json.dumps([asdict(item) | {"added": item.added} for item in taken], indent=2))
     else:

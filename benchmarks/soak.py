@@ -189,8 +189,17 @@ def summary(soak: Soak) -> dict[str, Any]:
         "memory MB, last third": round(late / 1e6),
         "memory MB, most": round(max(size for _, size in soak.memory) / 1e6),
         "growth MB a minute": round((late - early) / 1e6 / max(last * 0.8 * 2 / 3 / 60, 1e-9), 2),
+        "memory MB, by minute": ", ".join(by_minute(soak.memory)),
         "first failure": soak.failures[0] if soak.failures else "",
     }
+
+
+def by_minute(memory: Sequence[tuple[float, int]]) -> list[str]:
+    """The mean of every minute, in MB."""
+    minutes = {
+        at // 60: [size for when, size in memory if when // 60 == at // 60] for at, _ in memory
+    }
+    return [f"{sum(sizes) / len(sizes) / 1e6:.0f}" for _, sizes in sorted(minutes.items())]
 
 
 def main() -> None:

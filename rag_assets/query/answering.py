@@ -232,7 +232,8 @@ class Answering:
             budget=self._settings.context_tokens,
         )
         course.passages = context.passages
-        course.timings["context"] = _milliseconds(started)
+        # that of the first answerer: another one that takes over has less to read
+        course.timings.setdefault("context", _milliseconds(started))
         if context.cut:
             course.degraded.append(self._degradations.add("passage_cut"))
         request = AnswerRequest(retrieval.question, retrieval.vector, course.passages, course.task)
