@@ -1,12 +1,13 @@
 """What routes depend on: the services of the process, and who is calling."""
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import Depends, Request, Response, Security
+from fastapi import Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPBearer
 
 from rag_app.access.principal import READ, Principal
 from rag_app.service.admission import Visitor, Wanted, admit
@@ -21,12 +22,7 @@ __all__ = [
 
 ADMITTED = "admitted"
 
-bearer = HTTPBearer(
-    auto_error=False,
-    scheme_name="bearer",
-    description="An API key ('ragline keys create'), or a JWT of the identity provider.",
-)
-Credentials = Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
+BEARER = "An API key ('ragline keys create'), or a JWT of the identity provider."
 
 
 def services_of(request: Request) -> Services:
@@ -51,19 +47,19 @@ async def request_id(request: Request) -> str:
 RequestId = Annotated[str, Depends(request_id)]
 
 
-def require(
-    scope: str, action: str = "", *, cost: int = 1, question: bool = False
-) -> Callable[..., Awaitable[Principal]]:
+class Requirement(HTTPBearer):
     """A dependency: the caller, if they have a scope and are within their limits.
 
-    Args:
-        scope: that is needed.
-        action: as the audit log names what is about to be done; default the scope.
-        cost: of the request, against the caller's limits; 0 for what is not counted.
-        question: whether it is a question, of which a caller may have so many a day.
+    It is the security scheme of the OpenAPI document itself: a dependency of its own for that would
+    be looked into with every request.
     """
 
-    async def allowed(request: Request, _: Credentials = None) -> Principal:
+    def __init__(self, scope: str, action: str, cost: int, *, question: bool) -> None:
+        super().__init__(auto_error=False, scheme_name="bearer", description=BEARER)
+        self._wanted = Wanted(scope, action or scope, "", question, cost)
+
+    async def __call__(self, request: Request) -> Principal:  # type: ignore[override]
+        """Let the request in, or raise; see ``service.admission``."""
         before: Principal | None = getattr(request.state, ADMITTED, None)
         if before is not None:
             return before
@@ -73,7 +69,7 @@ def require(
             client=request.client.host if request.client else "",
             request_id=request_id_of(request.scope),
         )
-        wanted = Wanted(scope, action or scope, request.scope["path"], question, cost)
+        wanted = replace(self._wanted, target=request.scope["path"])
         if services.admits_at_once:
             admitted = admit(services, visitor, wanted)
         else:
@@ -82,10 +78,20 @@ def require(
         request.state.principal = admitted.principal
         return admitted.principal
 
-    return allowed
+
+def require(scope: str, action: str = "", *, cost: int = 1, question: bool = False) -> Requirement:
+    """What a route requires of its caller.
+
+    Args:
+        scope: that is needed.
+        action: as the audit log names what is about to be done; default the scope.
+        cost: of the request, against the caller's limits; 0 for what is not counted.
+        question: whether it is a question, of which a caller may have so many a day.
+    """
+    return Requirement(scope, action, cost, question=question)
 
 
-def admitted_first(allowed: Callable[..., Awaitable[Principal]]) -> type[APIRoute]:
+def admitted_first(allowed: Requirement) -> type[APIRoute]:
     """A kind of route that reads a body only of callers who may send it.
 
     A body is read before a route's dependencies are asked, which is as it should be for small ones.
