@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -14,14 +13,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from rag_assets.platform import interruption
 from rag_assets.platform.errors import RaglineError
-from rag_assets.platform.fingerprint import sha256_text
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.telemetry import step
 from rag_assets.query.access import Caller
 from rag_assets.query.answer import Answer, Token, Usage
 from rag_assets.query.answering import Event
 from rag_assets.query.engine import QueryEngine
-from rag_assets.query.log import CACHED_FROM, AnswerLog
+from rag_assets.query.log import AnswerLog
 
 from .coding import Kept, decode, encode
 from .keys import Key, Keys
@@ -56,7 +54,7 @@ class CachedEngine:
         self._caches = caches or Caches(platform)
         self._keys = Keys(platform)
         self._mode = platform.settings.query.log
-        self._platform = platform
+        self._log = AnswerLog(platform.database, self._mode)
         self._patience = platform.settings.llm.total_seconds
         engine.remember_vectors(self._caches.vectors.encode)
 
@@ -80,13 +78,16 @@ class CachedEngine:
             yield from self._engine.stream(question, caller, limit, **wishes)
             return
         kept = self._found(key)
-        if kept is None:
+        answer = self._repeated(key, kept, caller, started)
+        if answer is None:
             with self._making(key) as meanwhile:
-                if meanwhile is None:
+                answer = self._repeated(key, meanwhile, caller, started)
+                if answer is None:
                     yield from self._asked(key, question, caller, limit, wishes)
                     return
-                kept = meanwhile
-        yield from self._repeated(key, kept, caller, started)
+        yield Token(answer.answer)
+        answer.timings_ms["total"] = _milliseconds(started)
+        yield answer
 
     def _key(
         self, question: str, caller: Caller, limit: int | None, wishes: dict[str, str]
@@ -168,15 +169,17 @@ class CachedEngine:
     def _keep(self, key: Key, answer: Answer) -> None:
         if answer.release["id"] != key.snapshot.release.id:
             return
-        record = None
+        parameters = None
         if self._mode != "off":
             try:
-                record = AnswerLog(self._platform.database).get(answer.answer_id)
+                record = self._log.get(answer.answer_id)
             except RaglineError as error:
                 logger.warning("Answer %s is not kept: %s", answer.answer_id, error)
+                return
             if record is None:
                 return  # its repetitions could not be traced back
-        content = encode(Kept(answer, record))
+            parameters = record.parameters
+        content = encode(Kept(answer, parameters))
         if len(content) > MOST_BYTES:
             return
         self._caches.answers.set(key.text, content)
@@ -184,9 +187,11 @@ class CachedEngine:
             self._caches.similar.add(key.scope, key.question, self._vector(key), key.text)
 
     def _repeated(
-        self, key: Key, kept: Kept, caller: Caller, started: float
-    ) -> Generator[Event, None, None]:
-        """An answer that is known, as a new one."""
+        self, key: Key, kept: Kept | None, caller: Caller, started: float
+    ) -> Answer | None:
+        """An answer that is known, as a new one; None where it could not be traced any more."""
+        if kept is None:
+            return None
         answer = replace(
             kept.answer,
             answer_id=uuid.uuid4().hex,
@@ -194,38 +199,31 @@ class CachedEngine:
             usage=Usage(),
             timings_ms={"cache": _milliseconds(started)},
         )
-        yield Token(answer.answer)
-        self._record(key, kept, answer, caller)
-        answer.timings_ms["total"] = _milliseconds(started)
-        yield answer
+        return answer if self._record(key, kept, answer, caller) else None
 
-    def _record(self, key: Key, kept: Kept, answer: Answer, caller: Caller) -> None:
-        """Write the log entry of a repeated answer; a log that fails costs the lineage only."""
-        if kept.record is None:
-            return
-        began = time.perf_counter()
-        record = replace(
-            kept.record,
-            answer_id=answer.answer_id,
-            asked_at=datetime.now(UTC),
-            question=key.question if kept.record.question is not None else None,
-            question_sha256=sha256_text(key.question),
-            groups=tuple(caller.groups),
-            authenticated=caller.authenticated,
-            admin=caller.admin,
-            prompt_tokens=0,
-            completion_tokens=0,
-            cost_usd=0.0,
-            timings_ms=dict(answer.timings_ms),
-            parameters={**kept.record.parameters, CACHED_FROM: kept.record.answer_id},
-        )
+    def _record(self, key: Key, kept: Kept, answer: Answer, caller: Caller) -> bool:
+        """Write the log entry of a repeated answer; a log that fails costs the lineage only.
+
+        Returns:
+            Whether the entry of the answer that is repeated is still there.
+        """
+        if kept.parameters is None:
+            return True
+        began, traced = time.perf_counter(), True
         try:
-            # where only hashes are logged, the entry that was read back holds nothing else
-            AnswerLog(self._platform.database).record(record)
+            traced = self._log.repeat(
+                kept.answer.answer_id,
+                answer.answer_id,
+                question=key.question,
+                caller=caller,
+                timings_ms=dict(answer.timings_ms),
+                parameters=kept.parameters,
+            )
         except RaglineError as error:
             logger.warning("Answer %s was not recorded: %s", answer.answer_id, error)
             answer.degraded.append(self._engine.degradations.add("log_failed"))
         answer.timings_ms["log"] = _milliseconds(began)
+        return traced
 
 
 def _milliseconds(started: float) -> float:

@@ -1,14 +1,12 @@
-"""Answers and log entries as JSON and back: what is read from a shared cache must never be code."""
+"""Answers as JSON and back: what is read from a shared cache must never be code."""
 
 import json
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import from_json
 
 from rag_assets.query.answer import Answer, Citation, SentenceSupport, Usage
-from rag_assets.query.log import AnswerRecord
 
 
 @dataclass(frozen=True)
@@ -16,19 +14,16 @@ class Kept:
     """What is kept of an answer.
 
     Attributes:
-        record: its entry in the query log; None where no log is written.
+        parameters: of its entry in the query log; None where no log is written.
     """
 
     answer: Answer
-    record: AnswerRecord | None
+    parameters: dict[str, Any] | None
 
 
 def encode(kept: Kept) -> bytes:
     """The bytes of an answer."""
-    record = asdict(kept.record) if kept.record else None
-    if record:
-        record["asked_at"] = record["asked_at"].isoformat()
-    values = {"answer": kept.answer.to_dict(), "record": record}
+    values = {"answer": kept.answer.to_dict(), "parameters": kept.parameters}
     return json.dumps(values, ensure_ascii=False).encode()
 
 
@@ -38,7 +33,7 @@ def decode(content: bytes | None) -> Kept | None:
         return None
     try:
         values = from_json(content)
-        return Kept(_answer(values["answer"]), _record(values["record"]))
+        return Kept(_answer(values["answer"]), values["parameters"])
     except (ValueError, TypeError, KeyError):
         return None
 
@@ -53,10 +48,3 @@ def _answer(values: dict[str, Any]) -> Answer:
             "usage": Usage(**values["usage"]),
         }
     )
-
-
-def _record(values: dict[str, Any] | None) -> AnswerRecord | None:
-    if values is None:
-        return None
-    asked_at = datetime.fromisoformat(values["asked_at"]).astimezone(UTC)
-    return AnswerRecord(**{**values, "asked_at": asked_at, "groups": tuple(values["groups"])})

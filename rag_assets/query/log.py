@@ -72,6 +72,29 @@ answer_documents = sa.Table(
 _INSERT_ANSWER = sa.insert(answers)
 _INSERT_DOCUMENTS = sa.insert(answer_documents)
 
+# what is not as it was in the entry of an answer that is given again
+_OF_A_REPETITION = (
+    "answer_id", "asked_at", "question", "question_sha256", "groups", "authenticated", "admin",
+    "prompt_tokens", "completion_tokens", "cost_usd", "timings_ms", "parameters",
+)  # fmt: skip
+_ORIGINAL = "original"
+
+
+def _copying(table: sa.Table, changed: Sequence[str]) -> sa.Insert:
+    """Copy the rows of the original inside the database, with other values in some columns."""
+    columns = [
+        sa.bindparam(column.name, type_=column.type).label(column.name)
+        if column.name in changed
+        else column
+        for column in table.c
+    ]
+    rows = sa.select(*columns).where(table.c.answer_id == sa.bindparam(_ORIGINAL))
+    return sa.insert(table).from_select([column.name for column in table.c], rows)
+
+
+_REPEAT_ANSWER = _copying(answers, _OF_A_REPETITION)
+_REPEAT_DOCUMENTS = _copying(answer_documents, ("answer_id",))
+
 
 @dataclass(frozen=True)
 class AnswerRecord:
@@ -225,6 +248,54 @@ class AnswerLog:
             connection.execute(_INSERT_ANSWER, [_row(record)])
             if named:
                 connection.execute(_INSERT_DOCUMENTS, named)
+
+    def repeat(
+        self,
+        original: str,
+        answer_id: str,
+        *,
+        question: str,
+        caller: Caller,
+        timings_ms: dict[str, float],
+        parameters: dict[str, Any],
+    ) -> bool:
+        """Write the entry of an answer that is given again, from that of the answer it repeats.
+
+        Args:
+            original: the id of the answer that is repeated.
+            answer_id: the id under which it is given now.
+            question: as it was asked now.
+            caller: who asks now.
+            timings_ms: of the repetition.
+            parameters: of the original; ``CACHED_FROM`` is added.
+
+        Returns:
+            Whether the original has an entry; nothing is written where it has none.
+
+        Raises:
+            StorageError: it could not be written; nothing else is raised.
+        """
+        values = {
+            "answer_id": answer_id,
+            "asked_at": datetime.now(UTC),
+            "question": question if self._mode == "full" else None,
+            "question_sha256": sha256_text(question),
+            "groups": sorted(caller.groups),
+            "authenticated": caller.authenticated,
+            "admin": caller.admin,
+            "prompt_tokens": 0,
+            "completion_tokens": 0,
+            "cost_usd": 0.0,
+            "timings_ms": timings_ms,
+            "parameters": parameters | {CACHED_FROM: original},
+        }
+        row = {name: _storable(value) for name, value in values.items()}
+        row |= {"asked_at": values["asked_at"], _ORIGINAL: original}
+        with _database_errors("written"), self._engine.begin() as connection:
+            if not connection.execute(_REPEAT_ANSWER, row).rowcount:
+                return False
+            connection.execute(_REPEAT_DOCUMENTS, {"answer_id": answer_id, _ORIGINAL: original})
+        return True
 
     def get(self, answer_id: str) -> AnswerRecord | None:
         """One answer by its id."""

@@ -281,3 +281,47 @@ def test_questions_about_a_time_use_its_index(tmp_path: Path) -> None:
     query = "EXPLAIN QUERY PLAN SELECT * FROM answers WHERE asked_at >= 'a' AND asked_at < 'b'"
     with engine.connect() as connection:
         assert "answers_by_time" in str(connection.execute(sa.text(query)).all())
+
+
+@pytest.mark.parametrize("mode", ["full", "hashed"])
+def test_a_repetition_is_the_entry_again_with_what_is_new(engine: sa.Engine, mode: str) -> None:
+    log, caller = AnswerLog(engine, mode), Caller.of(["b", "a"])  # type: ignore[arg-type]
+    log.record(example("first"))
+    first = log.get("first")
+    assert first is not None
+
+    def repeat(original: str, answer_id: str) -> bool:
+        return log.repeat(
+            original,
+            answer_id,
+            question="AGAIN\x00?",
+            caller=caller,
+            timings_ms={"cache": 0.5, "odd": float("nan")},
+            parameters=first.parameters,
+        )
+
+    assert repeat("first", "second")
+    second = log.get("second")
+    assert second is not None
+    assert second.asked_at > first.asked_at
+    assert second == replace(
+        first,
+        answer_id="second",
+        asked_at=second.asked_at,
+        question="AGAIN\ufffd?" if mode == "full" else None,
+        question_sha256=sha256_text("AGAIN\x00?"),
+        groups=tuple(sorted(caller.groups)),
+        authenticated=caller.authenticated,
+        admin=caller.admin,
+        prompt_tokens=0,
+        completion_tokens=0,
+        cost_usd=0.0,
+        timings_ms={"cache": 0.5, "odd": None},  # type: ignore[dict-item]
+        parameters=first.parameters | {"cached_from": "first"},
+    )
+    with engine.connect() as connection:
+        rows = connection.execute(sa.select(answer_documents)).all()
+    assert {name for answer_id, name in rows if answer_id == "second"} == first.documents
+
+    assert not repeat("of nobody", "third")
+    assert log.get("third") is None

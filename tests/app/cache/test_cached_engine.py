@@ -216,3 +216,16 @@ def test_similar_questions_share_an_answer_only_when_asked_for(platform: Platfor
     assert "cache" not in engine.ask(other, Caller.of(["board"])).timings_ms
     engine.ask("What is the limit in 2025?", Caller())
     assert "cache" not in engine.ask("What is the limit in 2026?", Caller()).timings_ms
+
+
+def test_what_could_not_be_traced_any_more_is_answered_anew(own_platform: Platform) -> None:
+    engine = cached(own_platform)
+    first = engine.ask(QUESTION, Caller())
+    with own_platform.database.begin() as connection:
+        connection.execute(sa.delete(answers).where(answers.c.answer_id == first.answer_id))
+    again = engine.ask(QUESTION, Caller())
+    assert "cache" not in again.timings_ms
+    assert again.answer == first.answer
+    third = engine.ask(QUESTION, Caller())
+    assert "cache" in third.timings_ms
+    assert engine.lineage(third.answer_id, Caller(admin=True)).cached_from == again.answer_id
