@@ -145,7 +145,8 @@ class Audit:
 
     def _gather(self, batch: list[AuditEntry | None]) -> None:
         # not woken by every one of them: that would take time from the questions themselves
-        self._ending.wait(FLUSH_SECONDS)
+        if self._waiting.qsize() < BATCH:
+            self._ending.wait(FLUSH_SECONDS)
         while len(batch) < BATCH and batch[-1] is not _END:
             try:
                 batch.append(self._waiting.get_nowait())

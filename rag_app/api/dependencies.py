@@ -69,7 +69,7 @@ class Requirement(HTTPBearer):
             client=request.client.host if request.client else "",
             request_id=request_id_of(request.scope),
         )
-        wanted = replace(self._wanted, target=request.scope["path"])
+        wanted = replace(self._wanted, target=request.url.path)
         if services.admits_at_once:
             admitted = admit(services, visitor, wanted)
         else:

@@ -4,8 +4,6 @@
 cites or mentions as copies, so that every trace of a document can be found through an index.
 """
 
-import math
-import numbers
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -17,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from rag_assets.platform.errors import StorageError
 from rag_assets.platform.fingerprint import sha256_text
+from rag_assets.platform.storable import storable
 
 from .access import Caller
 from .answer import Answer, Passage
@@ -241,7 +240,7 @@ class AnswerLog:
         record = _hashed(record) if self._mode == "hashed" else record
         named = [
             {"answer_id": record.answer_id, "document_id": name}
-            for name in sorted({_storable(name) for name in record.documents})
+            for name in sorted({storable(name) for name in record.documents})
         ]
         with _database_errors("written"), self._engine.begin() as connection:
             # values beside the statement: SQLAlchemy then knows it from the time before
@@ -289,7 +288,7 @@ class AnswerLog:
             "timings_ms": timings_ms,
             "parameters": parameters | {CACHED_FROM: original},
         }
-        row = {name: _storable(value) for name, value in values.items()}
+        row = {name: storable(value) for name, value in values.items()}
         row |= {"asked_at": values["asked_at"], _ORIGINAL: original}
         with _database_errors("written"), self._engine.begin() as connection:
             if not connection.execute(_REPEAT_ANSWER, row).rowcount:
@@ -299,7 +298,7 @@ class AnswerLog:
 
     def get(self, answer_id: str) -> AnswerRecord | None:
         """One answer by its id."""
-        found = self._select(answers.c.answer_id == _storable(answer_id))
+        found = self._select(answers.c.answer_id == storable(answer_id))
         return found[0] if found else None
 
     def between(self, start: datetime, end: datetime) -> list[AnswerRecord]:
@@ -344,7 +343,7 @@ def _hashed(record: AnswerRecord) -> AnswerRecord:
 def _row(record: AnswerRecord) -> dict[str, Any]:
     values = {item.name: getattr(record, item.name) for item in fields(record)}
     values["groups"] = list(record.groups)
-    stored = {name: _storable(value) for name, value in values.items()}
+    stored = {name: storable(value) for name, value in values.items()}
     return {**stored, "asked_at": _utc(record.asked_at)}
 
 
@@ -358,41 +357,6 @@ def _record(row: sa.Row[Any]) -> AnswerRecord:
 def _utc(moment: datetime) -> datetime:
     """The moment in UTC; one without a time zone is UTC (SQLite keeps none)."""
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
-def _storable(value: Any) -> Any:
-    """The value as every database takes it: PostgreSQL knows no NUL, no lone surrogate, no NaN."""
-    kind = type(value)  # an answer has hundreds of values, nearly all of these few kinds
-    if kind is str:
-        return value if value.isascii() and "\x00" not in value else _storable_text(value)
-    if value is None or kind is int or kind is bool:
-        return value
-    if kind is float:
-        return value if math.isfinite(value) else None
-    if kind is dict:
-        return {_storable(str(key)): _storable(item) for key, item in value.items()}
-    if kind is list:
-        return [_storable(item) for item in value]
-    return _storable_otherwise(value)
-
-
-def _storable_text(text: str) -> str:
-    return text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
-
-
-def _storable_otherwise(value: Any) -> Any:
-    """Subclasses, and NumPy's numbers."""
-    if isinstance(value, str):
-        return _storable_text(value)
-    if isinstance(value, numbers.Integral):
-        return int(value)
-    if isinstance(value, numbers.Real):
-        return _storable(float(value))
-    if isinstance(value, dict):
-        return _storable(dict(value))
-    if isinstance(value, list | tuple | set | frozenset):
-        return _storable(list(value))
-    return value
 
 
 @contextmanager

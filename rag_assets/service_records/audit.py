@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from rag_assets.platform.errors import StorageError
 from rag_assets.platform.fingerprint import sha256_text
+from rag_assets.platform.storable import storable
 
 from .tables import audit_log
 
@@ -154,9 +155,8 @@ def _row(entry: AuditEntry) -> dict[str, Any]:
 
 
 def _storable(text: str) -> str:
-    """As every database takes it: PostgreSQL knows no NUL and no lone surrogate."""
-    text = text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
-    return text[:LONGEST_TARGET]
+    """As every database takes it, and not too long."""
+    return str(storable(text))[:LONGEST_TARGET]
 
 
 def _entry(row: sa.Row[Any]) -> AuditEntry:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from rag_assets.platform.errors import ReleaseConflict, StorageError
+from rag_assets.platform.storable import storable
 
 from .tables import feedback
 
@@ -76,8 +77,8 @@ class FeedbackStore:
         Raises:
             StorageError: it could not be written.
         """
-        values = {name: _storable(value) for name, value in asdict(said).items()}
-        values |= {"at": _utc(said.at), "corrected_citations": _storable(said.corrected_citations)}
+        values = {name: storable(value) for name, value in asdict(said).items()}
+        values |= {"at": _utc(said.at), "corrected_citations": storable(said.corrected_citations)}
         columns = feedback.c
         before = sa.delete(feedback).where(
             columns.answer_id == said.answer_id,
@@ -91,7 +92,7 @@ class FeedbackStore:
 
     def get(self, feedback_id: str) -> Feedback | None:
         """One judgement by its id."""
-        found = self._select(feedback.c.feedback_id == _storable(feedback_id))
+        found = self._select(feedback.c.feedback_id == storable(feedback_id))
         return found[0] if found else None
 
     def listed(self, status: Status | None = "new") -> list[Feedback]:
@@ -185,17 +186,6 @@ def _said(row: sa.Row[Any]) -> Feedback:
 def _utc(moment: datetime) -> datetime:
     """The moment in UTC; SQLite keeps no time zone."""
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
-def _storable(value: Any) -> Any:
-    """The value as every database takes it: PostgreSQL knows no NUL and no lone surrogate."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
-    if isinstance(value, dict):
-        return {key: _storable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_storable(item) for item in value]
-    return value
 
 
 @contextmanager
