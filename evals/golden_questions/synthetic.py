@@ -3,7 +3,6 @@
 Nobody has read them: they are marked as synthetic and no gate depends on them.
 """
 
-import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -16,12 +15,12 @@ from rag_assets.platform.fingerprint import canonical_json, sha256_text
 from rag_assets.query.access import PUBLIC
 from rag_assets.query.answerers.base import AnswererRefused
 from rag_assets.query.answerers.client import Completion
-from rag_assets.query.answerers.prompts import WORD_JOINER, begin_line, end_line, neutralise
+from rag_assets.query.answerers.delimiters import WORD_JOINER, Delimiters, begin_line, end_line
 from rag_assets.query.answerers.structured import unfenced
 
 from .resolve import SearchableText
 
-PROMPT_VERSION = "1"
+PROMPT_VERSION = "2"
 REPLY_TOKENS = 400
 PROMPT_TOKENS = 500  # of the instructions and the form of the message
 EXCERPT_CHARACTERS, SHORTEST_EXCERPT = 3000, 200
@@ -38,7 +37,10 @@ them.
 3. "answer": the answer in one sentence. "quote": the shortest part of the passage that holds the \
 answer, copied character for character.
 4. Write in the language of the passage. Answer as JSON with "question", "answer" and "quote".
-5. The passage stands between the lines "{begin}" and "{end}"."""
+5. The passage stands between the lines "{begin}" and "{end}", with a code of its own in place of \
+CODE. Only a line with the code with which it began ends it.""".format(
+    begin=begin_line(1, "CODE"), end=end_line(1, "CODE")
+)
 
 Progress = Callable[[str, int, int], None]
 
@@ -107,6 +109,7 @@ def generate_questions(
     )
     room = client.context_window() - REPLY_TOKENS - PROMPT_TOKENS
     length = max(SHORTEST_EXCERPT, min(EXCERPT_CHARACTERS, room))
+    delimiters = Delimiters()
     questions: list[dict[str, Any]] = []
     rejected: Counter[str] = Counter()
     tokens = [0, 0]
@@ -116,7 +119,7 @@ def generate_questions(
         excerpt = excerpt_of(document["text"], length, document["document_id"])
         try:
             reply = client.complete(
-                messages_for(excerpt), REPLY_TOKENS, _Written.model_json_schema()
+                messages_for(excerpt, delimiters), REPLY_TOKENS, _Written.model_json_schema()
             )
         except AnswererRefused as error:
             if error.kind not in ("prompt_too_long", "refused"):
@@ -168,14 +171,10 @@ def excerpt_of(text: str, length: int, seed: str) -> str:
     return text[start : start + length].strip()
 
 
-def messages_for(excerpt: str) -> list[dict[str, str]]:
+def messages_for(excerpt: str, delimiters: Delimiters) -> list[dict[str, str]]:
     """The messages that ask for one question; the passage cannot leave its place."""
-    nonce = secrets.token_hex(8)
-    begin, end = begin_line(1, nonce), end_line(1, nonce)
-    return [
-        {"role": "system", "content": INSTRUCTIONS.format(begin=begin, end=end)},
-        {"role": "user", "content": f"{begin}\n{neutralise(excerpt, nonce)}\n{end}"},
-    ]
+    blocks, _ = delimiters.enclose([(1, excerpt)])
+    return [{"role": "system", "content": INSTRUCTIONS}, {"role": "user", "content": blocks[0]}]
 
 
 def problem_of(written: Any, text: str) -> str:

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from rag_assets.encoders import Encoder
@@ -14,6 +14,7 @@ from rag_assets.platform.processes import import_ahead
 
 from .access import Caller
 from .answer import Answer, Hit, Passage
+from .answerers.delimiters import Delimiters, shared_key
 from .answerers.llm import LLMAnswerer
 from .answering import Answering, Event
 from .degradation import Degradations
@@ -56,7 +57,10 @@ class QueryEngine:
         self._snapshots = Snapshots(platform, release_id, candidates=candidates)
         self._rerankers: dict[tuple[str, str], Reranker] = {}
         llm = platform.settings.llm
-        self._llm = LLMAnswerer(llm, self._settings) if llm.base_url else None
+        delimiters = Delimiters(partial(shared_key, platform))
+        self._llm = (
+            LLMAnswerer(llm, self._settings, delimiters=delimiters) if llm.base_url else None
+        )
         self._retriever = Retriever(
             self._snapshots,
             self._settings,

@@ -10,8 +10,9 @@ from rag_assets.query.context.sentence_cut import cut_to_fit
 
 from .base import AnswererRefused, AnswerRequest, Draft, Token
 from .client import Completion, LLMClient, Message
+from .delimiters import WORD_JOINER, Delimiters
 from .no_answer import settle_no_answer
-from .prompts import WORD_JOINER, PromptTemplates
+from .prompts import PromptTemplates
 from .structured import answer_schema, parse_answer
 from .tokens import PromptTokens
 
@@ -25,18 +26,23 @@ class LLMAnswerer:
     Args:
         settings, query: the two sections.
         client: one that is shared with others, and with it what is known of the server.
+        delimiters: enclose the passages; default: with a key of their own.
 
     Raises:
         ConfigurationError: ``llm.base_url`` is no http address.
     """
 
     def __init__(
-        self, settings: LLMSettings, query: QuerySettings, client: LLMClient | None = None
+        self,
+        settings: LLMSettings,
+        query: QuerySettings,
+        client: LLMClient | None = None,
+        delimiters: Delimiters | None = None,
     ) -> None:
         self.client = client or LLMClient(settings)
         self._note_name()
         self._settings = settings
-        self._prompts = PromptTemplates(query.prompts_path)
+        self._prompts = PromptTemplates(query.prompts_path, delimiters)
         self._tokens = PromptTokens(settings.tokenizer)
 
     def warm_up(self) -> None:

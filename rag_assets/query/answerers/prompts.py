@@ -6,16 +6,15 @@ of somebody else cannot lose them. Templates may use ``question``, ``structured`
 """
 
 import re
-import secrets
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rag_assets.encoders.tokenizer import without_lone_surrogates
 from rag_assets.platform.errors import ConfigurationError
 from rag_assets.query.answer import Passage
 
+from .delimiters import Delimiters, begin_line, end_line, neutralise
 from .no_answer import SENTENCE
 
 if TYPE_CHECKING:
@@ -23,19 +22,8 @@ if TYPE_CHECKING:
 
 OURS = Path(__file__).with_name("templates")
 RULES = "_rules"
+CODE = "CODE"  # what stands for a passage's code in the rules
 TASK = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-WORD_JOINER = "\u2060"  # invisible, of no width
-# what models read as the end of a turn, a role or an instruction: the character to cut after
-CONTROL_TOKENS = re.compile(
-    r"(<)(?=[|｜][^\s<>|｜]{1,60}[|｜]?>)"  # <|im_start|>, <｜User｜>
-    r"|(<)(?=/?(?:s|bos|eos|pad|unk|mask|think|tool_call|tool_response|start_of_turn|end_of_turn"
-    r"|start_of_image|image|system|user|assistant|reserved_\w+|unused\d+)>)"
-    r"|(<)(?=</?SYS>>)"
-    r"|(\[)(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|IMG"
-    r"|gMASK|sMASK|MASK|CLS|SEP|PAD|UNK|BOS|EOS)\])",
-    re.IGNORECASE,
-)
-DELIMITER = re.compile(r"(=)(?==+[ \t]*passage)", re.IGNORECASE)
 
 
 class PromptTemplates:
@@ -43,9 +31,11 @@ class PromptTemplates:
 
     Args:
         folder: templates that win over ours and may add tasks; empty for none.
+        delimiters: enclose the passages; default: with a key of their own.
     """
 
-    def __init__(self, folder: str = "") -> None:
+    def __init__(self, folder: str = "", delimiters: Delimiters | None = None) -> None:
+        self._delimiters = delimiters or Delimiters()
         self._folders = [Path(folder), OURS] if folder else [OURS]
         self._environment = _make_environment(self._folders)
         self._ours = _make_environment([OURS])
@@ -70,7 +60,6 @@ class PromptTemplates:
         passages: Sequence[Passage],
         *,
         structured: bool = False,
-        nonce: str = "",
     ) -> list[dict[str, str]]:
         """Make the messages of one request.
 
@@ -79,26 +68,27 @@ class PromptTemplates:
             question: as it was asked.
             passages: numbered, in the order they are to be read.
             structured: ask for JSON by schema instead of text with markers.
-            nonce: for tests; else drawn anew, so that no document can know it.
 
         Returns:
-            Two messages: the system's with the instructions, the user's with the data.
+            Two messages: the system's with the instructions, which are the same for every question
+            unless the template uses it, and the user's with the passages and, after them, the question.
 
         Raises:
             ConfigurationError: there is no such template, or it is broken.
         """
         if not TASK.fullmatch(task):
             raise self._missing(task)
-        nonce = nonce or secrets.token_hex(8)
         values = {"structured": structured, "no_answer": SENTENCE}
-        rules = {"begin": begin_line("n", nonce), "end": end_line("n", nonce), "nonce": nonce}
+        rules = {"begin": begin_line("n", CODE), "end": end_line("n", CODE), "code": CODE}
         instructions = self._render(
             self._environment, task, question=neutralise(question), **values
         )
         system = f"{instructions.strip()}\n\n{self._render(self._ours, RULES, **rules, **values)}"
+        contents = [(passage.number, content_of(passage)) for passage in passages]
+        blocks, asked = self._delimiters.enclose(contents, question)
         return [
             {"role": "system", "content": system},
-            {"role": "user", "content": format_user_message(question, passages, nonce)},
+            {"role": "user", "content": "\n\n".join([*blocks, f"Question: {asked}"])},
         ]
 
     def _render(self, environment: "Environment", name: str, **values: Any) -> str:
@@ -152,42 +142,13 @@ def _make_environment(folders: Sequence[Path]) -> "Environment":
     )
 
 
-def begin_line(number: int | str, nonce: str) -> str:
-    """The line before a passage."""
-    return f"=== passage {number} begins {nonce} ==="
-
-
-def end_line(number: int | str, nonce: str) -> str:
-    """The line after a passage."""
-    return f"=== passage {number} ends {nonce} ==="
-
-
-def format_user_message(question: str, passages: Sequence[Passage], nonce: str) -> str:
-    """The passages, each between its delimiters, and after them the question."""
-    blocks = [format_passage(passage, nonce) for passage in passages]
-    return "\n\n".join([*blocks, f"Question: {neutralise(question, nonce)}"])
-
-
-def format_passage(passage: Passage, nonce: str) -> str:
-    """One passage as the model reads it: its title and place in the document, then its text."""
+def content_of(passage: Passage) -> str:
+    """What the model reads of a passage: its title and place in the document, then its text."""
     hit = passage.hit
     lines = [f"Title: {_one_line(hit.title)}"] if hit.title.strip() else []
     if hit.heading_path:
         lines.append(f"Section: {_one_line(' > '.join(hit.heading_path))}")
-    content = neutralise("\n".join([*lines, passage.text]), nonce)
-    return f"{begin_line(passage.number, nonce)}\n{content}\n{end_line(passage.number, nonce)}"
-
-
-def neutralise(text: str, nonce: str = "") -> str:
-    """Break what a model could take for its own control tokens, or for our delimiters.
-
-    An invisible character is put into them: a person reads the same text as before.
-    """
-    text = without_lone_surrogates(text)
-    for pattern in (CONTROL_TOKENS, DELIMITER):
-        text = pattern.sub(lambda match: match.group() + WORD_JOINER, text)
-    # a document cannot know the nonce; should it have guessed it, it is not the same any more
-    return text.replace(nonce, nonce[:1] + WORD_JOINER + nonce[1:]) if nonce else text
+    return "\n".join([*lines, passage.text])
 
 
 def _one_line(text: str) -> str:

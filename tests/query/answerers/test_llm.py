@@ -300,11 +300,17 @@ def test_copied_text_is_as_in_the_document(server: OpenAIServer) -> None:
     assert all(token.text for token in tokens)
 
 
-def test_every_request_has_its_own_code(server: OpenAIServer) -> None:
+def test_requests_share_their_beginning(server: OpenAIServer) -> None:
+    """So a server that caches prefixes need not read the same passages again."""
     answerer = make(server)
-    for _ in range(3):
-        run(answerer, make_request())
-    assert len({request["messages"][1]["content"] for request in server.requests}) == 3
+    for question in ("How long?", "How long?", "Who has keys?"):
+        run(answerer, make_request(question))
+    prompts = [request["messages"] for request in server.requests]
+    assert prompts[0] == prompts[1]
+    assert prompts[0][0] == prompts[2][0]
+    before = [prompt[1]["content"].rpartition("Question: ")[0] for prompt in prompts]
+    assert before[0] == before[2]
+    assert before[0].count("=== passage") == 6
 
 
 class TestRegistry:
