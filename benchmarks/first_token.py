@@ -4,9 +4,10 @@ A real vLLM (CPU build, the tiny random model of the tests), a deployment of the
 ``ragline serve``. Every question is asked twice in turn, once of the service (``/v1/ask`` with
 ``stream``) and once of vLLM itself with the messages that the service sends. A first round is not
 counted: after it vLLM has every prompt in its prefix cache, for both alike. What is added is the
-caller's time to the first token less vLLM's own, less what the answer's ``timings_ms`` say of retrieval. The first token is the first piece with
-a letter or a digit in it, on both sides: the service holds back a blank or a quotation mark until it
-is known that not the whole answer is the phrase of a refusal.
+caller's time to the first token less vLLM's own, less what the answer's ``timings_ms`` say of
+retrieval. The first token is the first piece with a letter or a digit in it, on both sides: the
+service holds back a blank or a quotation mark until it is known that not the whole answer is the
+phrase of a refusal.
 
 vLLM gets a core of its own, as it has a machine of its own elsewhere: where it shares all cores with the
 service, every step of both waits for the other (``--shared-cores`` measures that).
