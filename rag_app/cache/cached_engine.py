@@ -73,13 +73,18 @@ class CachedEngine:
     ) -> Generator[Event, None, None]:
         """See ``QueryEngine.stream``; an answer from the cache comes as one ``Token``."""
         started = time.perf_counter()
-        key = self._key(question, caller, limit, wishes)
-        if key is None:
-            yield from self._engine.stream(question, caller, limit, **wishes)
-            return
-        kept = self._found(key)
-        answer = self._repeated(key, kept, caller, started)
+        # a request to forget that came since is seen when the answer's entry is written
+        seen = "" if self._mode == "off" else self._caches.generation
+        key = self._key(question, caller, limit, wishes, seen)
+        answer = self._known(key, caller, started)
+        if answer is None and seen:
+            stale, key = key, self._key(question, caller, limit, wishes)
+            if stale is not None and key is not None and stale.text != key.text:
+                answer = self._known(key, caller, started)
         if answer is None:
+            if key is None:
+                yield from self._engine.stream(question, caller, limit, **wishes)
+                return
             with self._making(key) as meanwhile:
                 answer = self._repeated(key, meanwhile, caller, started)
                 if answer is None:
@@ -89,8 +94,16 @@ class CachedEngine:
         answer.timings_ms["total"] = _milliseconds(started)
         yield answer
 
+    def _known(self, key: Key | None, caller: Caller, started: float) -> Answer | None:
+        return None if key is None else self._repeated(key, self._found(key), caller, started)
+
     def _key(
-        self, question: str, caller: Caller, limit: int | None, wishes: dict[str, str]
+        self,
+        question: str,
+        caller: Caller,
+        limit: int | None,
+        wishes: dict[str, str],
+        generation: str = "",
     ) -> Key | None:
         """The key of a question; None where the cache must not speak."""
         try:
@@ -98,7 +111,7 @@ class CachedEngine:
             # what stands in for the live release says so in every answer
             if snapshot.fallback:
                 return None
-            key = self._keys.of(snapshot, question, caller, limit, **wishes)
+            key = self._keys.of(snapshot, question, caller, limit, generation, **wishes)
         except (RaglineError, SQLAlchemyError, OSError) as error:
             # whatever it is, the engine meets it too and says it in its own words
             logger.debug("The cache is passed by: %s", type(error).__name__)
@@ -205,25 +218,36 @@ class CachedEngine:
         """Write the log entry of a repeated answer; a log that fails costs the lineage only.
 
         Returns:
-            Whether the entry of the answer that is repeated is still there.
+            Whether the answer may be given: the entry of the one it repeats is still there, and
+            nothing was asked to be forgotten since.
         """
         if kept.parameters is None:
             return True
-        began, traced = time.perf_counter(), True
+        began = time.perf_counter()
         try:
-            traced = self._log.repeat(
+            allowed = self._log.repeat(
                 kept.answer.answer_id,
                 answer.answer_id,
                 question=key.question,
                 caller=caller,
                 timings_ms=dict(answer.timings_ms),
                 parameters=kept.parameters,
+                generation=key.generation,
             )
         except RaglineError as error:
+            allowed = self._still_of(key)
             logger.warning("Answer %s was not recorded: %s", answer.answer_id, error)
             answer.degraded.append(self._engine.degradations.add("log_failed"))
         answer.timings_ms["log"] = _milliseconds(began)
-        return traced
+        return allowed
+
+    def _still_of(self, key: Key) -> bool:
+        """Whether nothing was asked to be forgotten since a key was made, as far as can be said."""
+        try:
+            return self._keys.generation() == key.generation
+        except (SQLAlchemyError, OSError) as error:
+            logger.debug("Nobody knows what is to be forgotten: %s", type(error).__name__)
+            return False
 
 
 def _milliseconds(started: float) -> float:

@@ -65,9 +65,18 @@ class Keys:
         )
 
     def of(
-        self, snapshot: Snapshot, question: str, caller: Caller, limit: int | None, **wishes: str
+        self,
+        snapshot: Snapshot,
+        question: str,
+        caller: Caller,
+        limit: int | None,
+        generation: str = "",
+        **wishes: str,
     ) -> Key:
         """The key of a question asked of a release now.
+
+        Args:
+            generation: see ``Key``; looked up unless it is given.
 
         Raises:
             SQLAlchemyError: the database cannot be asked.
@@ -86,7 +95,7 @@ class Keys:
             "task": wishes.get("task") or query.task,
             "answerer": wishes.get("answerer") or query.answerer,
         }
-        return Key(self.generation(), fingerprint(scope), question.strip(), snapshot)
+        return Key(generation or self.generation(), fingerprint(scope), question.strip(), snapshot)
 
     def generation(self) -> str:
         """See ``Key``."""

@@ -20,6 +20,9 @@ class Caches:
     Args:
         platform: the deployment.
         count: told the cache (answers, vectors, semantic) and what came of a look: hit or miss.
+
+    Attributes:
+        generation: of the requests to forget documents, as it was last seen; empty before.
     """
 
     def __init__(self, platform: Platform, count: Count = lambda cache, result: None) -> None:
@@ -34,13 +37,13 @@ class Caches:
             if settings.semantic
             else None
         )
-        self._generation = ""
+        self.generation = ""
 
     def of_generation(self, generation: str) -> None:
         """Drop what was made before a document was forgotten; it could not be found anyhow."""
-        if generation == self._generation:
+        if generation == self.generation:
             return
-        self._generation = generation
+        self.generation = generation
         self.answers.clear()
         if self.similar is not None:
             self.similar.clear()

@@ -25,11 +25,21 @@ erasures = sa.Table(
     sa.Column("receipt", sa.JSON(none_as_null=True)),
     sa.Index("erasures_by_document", "document_id"),
 )
-_GENERATION = sa.select(
-    sa.func.coalesce(sa.func.max(erasures.c.id), 0),
-    sa.func.count(erasures.c.completed_at),
-    sa.func.count(erasures.c.lifted_at),
-)
+
+
+def _generation() -> sa.ScalarSelect[str]:
+    counts = (
+        sa.func.coalesce(sa.func.max(erasures.c.id), 0),
+        sa.func.count(erasures.c.completed_at),
+        sa.func.count(erasures.c.lifted_at),
+    )
+    newest, completed, lifted = (sa.cast(count, sa.String) for count in counts)
+    return sa.select(newest + "-" + completed + "-" + lifted).scalar_subquery()
+
+
+# changes with every request, its completion and its lifting; a part of other statements, too
+GENERATION = _generation()
+_SELECT_GENERATION = sa.select(GENERATION)
 
 
 @dataclass(frozen=True)
@@ -122,7 +132,8 @@ class ErasureRequests:
         What was made of documents under another one must not be given to anybody.
         """
         with self._engine.connect() as connection:
-            return "-".join(str(number) for number in connection.execute(_GENERATION).one())
+            generation: str = connection.execute(_SELECT_GENERATION).scalar_one()
+            return generation
 
     def all(self) -> list[ErasureRequest]:
         """Every request, newest first."""

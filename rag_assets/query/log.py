@@ -13,6 +13,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
+from rag_assets.erasure.requests import GENERATION
 from rag_assets.platform.errors import StorageError
 from rag_assets.platform.fingerprint import sha256_text
 from rag_assets.platform.storable import storable
@@ -76,10 +77,12 @@ _OF_A_REPETITION = (
     "answer_id", "asked_at", "question", "question_sha256", "groups", "authenticated", "admin",
     "prompt_tokens", "completion_tokens", "cost_usd", "timings_ms", "parameters",
 )  # fmt: skip
-_ORIGINAL = "original"
+_ORIGINAL, _EXPECTED = "original", "expected_generation"
 
 
-def _copying(table: sa.Table, changed: Sequence[str]) -> sa.Insert:
+def _copying(
+    table: sa.Table, changed: Sequence[str], *conditions: sa.ColumnElement[bool]
+) -> sa.Insert:
     """Copy the rows of the original inside the database, with other values in some columns."""
     columns = [
         sa.bindparam(column.name, type_=column.type).label(column.name)
@@ -87,11 +90,13 @@ def _copying(table: sa.Table, changed: Sequence[str]) -> sa.Insert:
         else column
         for column in table.c
     ]
-    rows = sa.select(*columns).where(table.c.answer_id == sa.bindparam(_ORIGINAL))
+    original = table.c.answer_id == sa.bindparam(_ORIGINAL)
+    rows = sa.select(*columns).where(original, *conditions)
     return sa.insert(table).from_select([column.name for column in table.c], rows)
 
 
-_REPEAT_ANSWER = _copying(answers, _OF_A_REPETITION)
+_STILL_SO = sa.bindparam(_EXPECTED, type_=sa.String()) == GENERATION
+_REPEAT_ANSWER = _copying(answers, _OF_A_REPETITION, _STILL_SO)
 _REPEAT_DOCUMENTS = _copying(answer_documents, ("answer_id",))
 
 
@@ -242,7 +247,7 @@ class AnswerLog:
             {"answer_id": record.answer_id, "document_id": name}
             for name in sorted({storable(name) for name in record.documents})
         ]
-        with _database_errors("written"), self._engine.begin() as connection:
+        with _database_errors("written"), self._transaction() as connection:
             # values beside the statement: SQLAlchemy then knows it from the time before
             connection.execute(_INSERT_ANSWER, [_row(record)])
             if named:
@@ -257,8 +262,12 @@ class AnswerLog:
         caller: Caller,
         timings_ms: dict[str, float],
         parameters: dict[str, Any],
+        generation: str,
     ) -> bool:
         """Write the entry of an answer that is given again, from that of the answer it repeats.
+
+        That nothing has been asked to be forgotten since is looked at in the same transaction: what
+        has an entry may be given.
 
         Args:
             original: the id of the answer that is repeated.
@@ -267,9 +276,11 @@ class AnswerLog:
             caller: who asks now.
             timings_ms: of the repetition.
             parameters: of the original; ``CACHED_FROM`` is added.
+            generation: of the requests to forget documents, when the original was made.
 
         Returns:
-            Whether the original has an entry; nothing is written where it has none.
+            Whether the original still has an entry and no document was asked to be forgotten since;
+            else nothing is written.
 
         Raises:
             StorageError: it could not be written; nothing else is raised.
@@ -289,12 +300,23 @@ class AnswerLog:
             "parameters": parameters | {CACHED_FROM: original},
         }
         row = {name: storable(value) for name, value in values.items()}
-        row |= {"asked_at": values["asked_at"], _ORIGINAL: original}
-        with _database_errors("written"), self._engine.begin() as connection:
+        row |= {"asked_at": values["asked_at"], _ORIGINAL: original, _EXPECTED: generation}
+        with _database_errors("written"), self._transaction() as connection:
             if not connection.execute(_REPEAT_ANSWER, row).rowcount:
                 return False
             connection.execute(_REPEAT_DOCUMENTS, {"answer_id": answer_id, _ORIGINAL: original})
         return True
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sa.Connection]:
+        """A transaction that a killed process never loses.
+
+        SQLite: nor a power cut, once anything else was committed to the same file, as the service
+        does every half second for its audit log. Waiting for the disk takes longer than the rest.
+        """
+        with self._engine.connect() as connection:
+            with _flushed_later(connection), connection.begin():
+                yield connection
 
     def get(self, answer_id: str) -> AnswerRecord | None:
         """One answer by its id."""
@@ -357,6 +379,20 @@ def _record(row: sa.Row[Any]) -> AnswerRecord:
 def _utc(moment: datetime) -> datetime:
     """The moment in UTC; one without a time zone is UTC (SQLite keeps none)."""
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+@contextmanager
+def _flushed_later(connection: sa.Connection) -> Iterator[None]:
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    sqlite = connection.connection.driver_connection
+    assert sqlite is not None
+    sqlite.execute("PRAGMA synchronous=NORMAL")
+    try:
+        yield
+    finally:
+        sqlite.execute("PRAGMA synchronous=FULL")
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """The query log: what goes in comes out, on SQLite and PostgreSQL; hashed means no texts."""
 
+import itertools
 import json
 import uuid
 from dataclasses import replace
@@ -12,6 +13,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from rag_assets.erasure.requests import ErasureRequests
 from rag_assets.platform.database import open_database
 from rag_assets.platform.errors import StorageError
 from rag_assets.platform.fingerprint import sha256_text
@@ -286,6 +288,7 @@ def test_questions_about_a_time_use_its_index(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", ["full", "hashed"])
 def test_a_repetition_is_the_entry_again_with_what_is_new(engine: sa.Engine, mode: str) -> None:
     log, caller = AnswerLog(engine, mode), Caller.of(["b", "a"])  # type: ignore[arg-type]
+    requests = ErasureRequests(engine)
     log.record(example("first"))
     first = log.get("first")
     assert first is not None
@@ -298,6 +301,7 @@ def test_a_repetition_is_the_entry_again_with_what_is_new(engine: sa.Engine, mod
             caller=caller,
             timings_ms={"cache": 0.5, "odd": float("nan")},
             parameters=first.parameters,
+            generation=requests.generation(),
         )
 
     assert repeat("first", "second")
@@ -325,3 +329,46 @@ def test_a_repetition_is_the_entry_again_with_what_is_new(engine: sa.Engine, mod
 
     assert not repeat("of nobody", "third")
     assert log.get("third") is None
+
+
+def test_nothing_is_repeated_once_a_document_is_to_be_forgotten(engine: sa.Engine) -> None:
+    log, requests, made = AnswerLog(engine), ErasureRequests(engine), itertools.count()
+    log.record(example("first"))
+
+    def repeat(generation: str) -> bool:
+        name = f"again {next(made)}"
+        written = log.repeat(
+            "first", name, question="?", caller=Caller(), timings_ms={}, parameters={},
+            generation=generation,
+        )  # fmt: skip
+        assert written == (log.get(name) is not None)
+        return written
+
+    seen = [requests.generation()]
+    opened = requests.open("docs/a.md", within_days=1)
+    seen.append(requests.generation())
+    requests.finish(opened.id, {}, completed=True)
+    seen.append(requests.generation())
+    requests.lift("docs/a.md")
+    seen.append(requests.generation())
+    assert [repeat(generation) for generation in seen] == [False, False, False, True]
+
+
+def test_only_answers_are_written_without_waiting_for_the_disk(tmp_path: Path) -> None:
+    engine = open_database("", tmp_path)
+    modes: list[int] = []
+
+    @sa.event.listens_for(engine, "commit")
+    def note(connection: sa.Connection) -> None:
+        sqlite = connection.connection.driver_connection
+        assert sqlite is not None
+        modes.extend(sqlite.execute("PRAGMA synchronous").fetchone())
+
+    log, requests = AnswerLog(engine), ErasureRequests(engine)
+    log.record(example("first"))
+    requests.open("docs/a.md", within_days=1)
+    with pytest.raises(StorageError):
+        log.record(example("first"))
+    requests.lift("docs/a.md")
+    normal, full = 1, 2
+    assert modes == [normal, full, full]

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from rag_app.cache import CachedEngine, Caches
+from rag_assets.erasure.requests import ErasureRequests
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import CacheSettings, LLMSettings, QuerySettings
 from rag_assets.query.access import Caller
@@ -192,6 +193,24 @@ def test_a_log_that_cannot_be_written_costs_the_lineage_only(
     again = engine.ask(QUESTION, Caller())
     assert "cache" in again.timings_ms
     assert again.degraded == ["log_failed"]
+
+
+@pytest.mark.parametrize("log_works", [True, False])
+def test_what_was_kept_before_a_request_to_forget_is_not_given_after_it(
+    own_platform: Platform, log_works: bool
+) -> None:
+    engine, asked = cached(own_platform), ErasureRequests(own_platform.database)
+    engine.ask(QUESTION, Caller())
+    assert "cache" in engine.ask(QUESTION, Caller()).timings_ms
+    if not log_works:
+        with own_platform.database.begin() as connection:
+            connection.execute(sa.text("ALTER TABLE answers RENAME TO elsewhere"))
+    asked.open("docs/other.md", within_days=1)
+    assert "cache" not in engine.ask(QUESTION, Caller()).timings_ms
+    if log_works:
+        assert "cache" in engine.ask(QUESTION, Caller()).timings_ms
+    asked.lift("docs/other.md")
+    assert "cache" not in engine.ask(QUESTION, Caller()).timings_ms
 
 
 def test_vectors_of_questions_are_made_once(platform: Platform) -> None:
