@@ -40,6 +40,11 @@ class PostgresServer:
         return str(sa.make_url(self.url).query["host"])
 
     @property
+    def pid(self) -> int:
+        """Of its first process, the parent of all others."""
+        return int((self._server.pgdata / "postmaster.pid").read_text().splitlines()[0])
+
+    @property
     def programs(self) -> Path:
         """The folder of ``psql`` and the like."""
         return Path(self._server.bin_path)

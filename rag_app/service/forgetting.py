@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from rag_assets.platform.database import unhurried
 from rag_assets.platform.platform import Platform
 
 from .errors import NotFound
@@ -28,7 +29,8 @@ def forget_document(
     from rag_jobs.forgetting.forget import UnknownDocument, forget
 
     try:
-        request = forget(platform, document_id, actor=actor, reason=reason)
+        with unhurried():  # tables are written anew
+            request = forget(platform, document_id, actor=actor, reason=reason)
     except UnknownDocument as error:
         raise NotFound(error.message, error.hint) from error
     return request.receipt or {"complete": False}

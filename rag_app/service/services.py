@@ -6,6 +6,7 @@ from rag_app.access.audit import Audit
 from rag_app.access.authenticate import Authenticator
 from rag_app.access.limits import Limits
 from rag_app.telemetry.metrics import Metrics
+from rag_assets.platform.database import limit_waits
 from rag_assets.platform.platform import Platform
 from rag_assets.privacy.scrub import Scrubber
 from rag_assets.query.engine import QueryEngine
@@ -48,13 +49,14 @@ class Services:
     @classmethod
     def of(cls, platform: Platform) -> "Services":
         """Make everything; nothing heavy is loaded yet."""
-        most = platform.settings.server.max_concurrent_questions
+        server = platform.settings.server
+        limit_waits(platform.database, server.database_seconds)
         metrics = Metrics()
         engines, documents = Engines(platform, metrics), Documents(platform)
         return cls(
             platform=platform,
             engines=engines,
-            workers=Workers(most),
+            workers=Workers(server.max_concurrent_questions),
             readiness=Readiness(platform, engines.live),
             documents=documents,
             uploads=Uploads(platform, documents),

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoneFree
 
 from rag_app.access.errors import Refused
 from rag_assets.platform import errors
@@ -58,7 +59,7 @@ def as_known(error: Exception, state_path: Path) -> Exception:
     if isinstance(error, RaglineError):
         return error
     known = errors.explained_error(error, state_path)
-    if known is None and isinstance(error, OperationalError | InterfaceError):
+    if known is None and isinstance(error, OperationalError | InterfaceError | NoneFree):
         return errors.DatabaseUnavailable("The platform database cannot be reached.")
     return known or error
 

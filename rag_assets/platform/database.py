@@ -5,6 +5,9 @@ SQLite under the state folder by default, PostgreSQL when ``database_url`` says 
 schema.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from sqlalchemy import Engine, create_engine, event, inspect, make_url, text
@@ -15,6 +18,8 @@ from .errors import DatabaseUnavailable, StorageError
 SCHEMA_REVISION = "0005"
 CONNECT_SECONDS = 10
 MIGRATIONS = Path(__file__).with_name("migrations")
+# what is done now may take the database as long as it takes
+UNHURRIED: ContextVar[bool] = ContextVar("UNHURRIED", default=False)
 
 
 def open_database(url: str, state_path: Path) -> Engine:
@@ -50,6 +55,32 @@ def open_database(url: str, state_path: Path) -> Engine:
             "Check that it runs and that RAG_DATABASE_URL is right.",
         ) from error
     return engine
+
+
+def limit_waits(engine: Engine, seconds: float) -> None:
+    """Let nobody wait longer for the database: for processes whose callers wait.
+
+    A statement that is not answered in time ends its connection and raises SQLAlchemy's
+    ``OperationalError``, as one does whose server has gone. SQLite has a limit of its own.
+
+    Args:
+        engine: from ``open_database``.
+        seconds: the longest wait for the answer to one statement, and for a connection.
+    """
+    if engine.dialect.driver == "psycopg2":
+        from .database_patience import Patience
+
+        Patience(seconds).of(engine)
+
+
+@contextmanager
+def unhurried() -> Iterator[None]:
+    """Inside of this, in this context, statements take as long as they take."""
+    token = UNHURRIED.set(True)
+    try:
+        yield
+    finally:
+        UNHURRIED.reset(token)
 
 
 def current_revision(engine: Engine) -> str | None:

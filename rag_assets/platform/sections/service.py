@@ -72,6 +72,14 @@ class ServerSettings(Section):
     shutdown_seconds: float = Field(
         default=30.0, ge=0, description="Running answers get so long to finish at the end."
     )
+    database_seconds: float = Field(
+        default=5.0,
+        ge=2,
+        description="Nobody waits longer for PostgreSQL to answer, but erasures and migrations.",
+    )
+    worker_silence_seconds: float = Field(
+        default=60.0, ge=5, description="A worker process that is silent for so long is replaced."
+    )
 
 
 class CacheSettings(Section):

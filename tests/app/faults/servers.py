@@ -1,7 +1,9 @@
 """Servers that a service needs, away for a while."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+
+import psutil
 
 from tests.postgres import PostgresServer
 from tests.query.openai_server import OpenAIServer
@@ -18,6 +20,22 @@ class Postgres(PostgresServer):
             yield
         finally:
             self.restart()  # knows the options of the start before, as 'start' does not
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Let none of its processes run: connections stay open, and the system takes new ones."""
+        first = psutil.Process(self.pid)
+        first.suspend()  # before its children are counted: it makes no others now
+        stopped = [first, *first.children(recursive=True)]
+        for process in stopped[1:]:
+            with suppress(psutil.NoSuchProcess):
+                process.suspend()
+        try:
+            yield
+        finally:
+            for process in stopped:
+                with suppress(psutil.NoSuchProcess):
+                    process.resume()
 
 
 class LLM(OpenAIServer):

@@ -1,6 +1,7 @@
 """The PostgreSQL of the platform goes and comes: what needs it says so, and goes on afterwards."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from rag_app.access.keys import make_key
@@ -10,6 +11,7 @@ from .asking import QUESTION, QUOTED, Caller, errors_of, eventually, measured
 from .servers import LLM, Postgres
 
 UNAVAILABLE = (503, "database-unavailable")
+MISSING = ["database", "release", "index"]
 CHAT = {"model": "ragline", "messages": [{"role": "user", "content": QUESTION}]}
 
 
@@ -37,20 +39,68 @@ def test_without_its_database_it_says_so_and_goes_on_when_it_is_back(
         with caller.service.client() as client:
             chat = client.post("/v1/chat/completions", json=CHAT)
         assert (chat.status_code, chat.json()["error"]["type"]) == (503, "server_error")
-        missing = ["database", "release", "index"]
-        eventually(lambda: caller.missing() == missing, "said by /readyz")
-        # a key that was seen before goes on; whether another one is good, nobody can say now
-        stranger = make_key("other", ("public",), ("read",), timedelta(days=1)).text
-        known, caller.service.key = caller.service.key, stranger
-        seen = caller.ask()
-        caller.service.key = known
-        assert (seen.status, seen.kind) == (503, "identity-unavailable")
+        eventually(lambda: caller.missing() == MISSING, "said by /readyz")
+        nobody_knows_a_stranger(caller)
     took = eventually(lambda: caller.ask().status == 200, "an answer")
     measured("PostgreSQL: started, answers again", took)
     assert caller.ask().degraded == []
     eventually(lambda: not caller.missing(), "ready")
     assert caller.send("POST", "/v1/feedback", json=feedback).status == 201
     assert caller.send("GET", f"/v1/answers/{answer_id}/lineage").status == 200
+    assert not list(errors_of(caller.service))
+
+
+def nobody_knows_a_stranger(caller: Caller) -> None:
+    """A key that was seen before goes on; whether another one is good, nobody can say now."""
+    stranger = make_key("other", ("public",), ("read",), timedelta(days=1)).text
+    known, caller.service.key = caller.service.key, stranger
+    seen = caller.ask()
+    caller.service.key = known
+    assert (seen.status, seen.kind) == (503, "identity-unavailable")
+
+
+def test_one_that_hangs_holds_nobody_and_is_used_again_when_it_goes_on(
+    caller: Caller, llm: LLM, postgres: Postgres
+) -> None:
+    """It has taken connections, and takes more, and answers nothing."""
+    answer_id = caller.ask().body["answer_id"]
+    feedback = {"answer_id": answer_id, "rating": "up"}
+    llm.reset(Reply(tokens=("Up to 165 pounds ", "[1]."), delay=1.5))
+    body = {"question": QUESTION, "limit": 97, "stream": True}
+    with (
+        caller.service.client() as client,
+        client.stream("POST", "/v1/ask", json=body) as response,
+    ):
+        lines = response.iter_lines()
+        assert next(lines) == "event: token"
+        with postgres.hanging(), ThreadPoolExecutor() as pool:
+            ready = pool.submit(caller.missing)
+            # the other one of two threads for questions
+            first = pool.submit(caller.send, "POST", "/v1/search", json={"query": QUESTION})
+            rest = list(lines)
+            done = json.loads(rest[rest.index("event: done") + 1].removeprefix("data: "))
+            assert QUOTED in done["answer"]
+            assert done["degraded"] == ["log_failed"]
+            measured("PostgreSQL: hangs, first search", first.result().seconds)
+            assert ready.result() == MISSING
+            # threads are free again: none of these is told that the service is busy
+            for what, options in (("answer", {}), ("stream", {"stream": True})):
+                seen = caller.ask(**options)
+                measured(f"PostgreSQL: hangs, {what}", seen.seconds)
+                assert (seen.status, seen.kind) == UNAVAILABLE
+                assert seen.headers["Retry-After"] == "5"
+            search = caller.send("POST", "/v1/search", json={"query": QUESTION})
+            rating = caller.send("POST", "/v1/feedback", json=feedback)
+            lineage = caller.send("GET", f"/v1/answers/{answer_id}/lineage")
+            others = search, rating, lineage
+            assert {(seen.status, seen.kind) for seen in others} == {UNAVAILABLE}
+            nobody_knows_a_stranger(caller)
+            measured("PostgreSQL: hangs, known", max(seen.seconds for seen in others))
+    took = eventually(lambda: caller.ask().status == 200, "an answer")
+    measured("PostgreSQL: goes on, answers again", took)
+    assert caller.ask().degraded == []
+    eventually(lambda: not caller.missing(), "ready")
+    assert caller.send("POST", "/v1/feedback", json=feedback).status == 201
     assert not list(errors_of(caller.service))
 
 
