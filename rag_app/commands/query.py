@@ -124,6 +124,8 @@ def _print_answer(console: "Console", answer: "Answer", *, streamed: bool) -> No
         quote = " ".join(citation.quote.split())
         console.print(Text(f"  {_place(citation)}: {quote[:SHOWN]}", style="dim"))
     facts = [_named(answer.release), answer.answerer, f"answer {answer.answer_id}"]
+    if answer.weak_evidence:
+        facts.append("weak evidence")
     if answer.confidence is not None:
         facts.append(f"confidence {answer.confidence:.0%}")
     if answer.usage.cost_usd:

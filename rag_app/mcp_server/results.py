@@ -69,6 +69,9 @@ class AskResult(BaseModel):
     abstained: bool = Field(
         description="Nothing in the documents supports an answer; do not make one up."
     )
+    weak_evidence: bool = Field(
+        description="The documents may not answer this; the answer is what came closest: say so."
+    )
     sources: list[Source] = Field(description="What the markers in the answer point to.")
     closest: list[Source] = Field(description="When it abstained: what came nearest.")
     release: Release
@@ -81,6 +84,7 @@ class AskResult(BaseModel):
         return cls(
             answer=answer.answer,
             abstained=answer.abstained,
+            weak_evidence=answer.weak_evidence,
             sources=[Source.of(item) for item in answer.citations],
             closest=[Source.of(item) for item in answer.closest],
             release=Release(**answer.release),

@@ -123,6 +123,7 @@ class Draft:
         prompt_tokens, completion_tokens: as the server counted them; 0 without an LLM.
         model: the model that answered; empty without an LLM.
         finish_reason: ``stop``, or ``length`` when the text was cut at the token limit.
+        weak_evidence: the answerer itself doubts that the passages answer.
     """
 
     text: str
@@ -131,6 +132,7 @@ class Draft:
     completion_tokens: int = 0
     model: str = ""
     finish_reason: str = "stop"
+    weak_evidence: bool = False
 
 
 @dataclass(frozen=True)
@@ -186,6 +188,9 @@ class Answer:
         support: per sentence of the answer.
         confidence: calibrated probability that the documents answer the question, or None where
             nothing was learned for this release.
+        weak_evidence: there is an answer, and it may not be one: ``confidence`` is below what the
+            release answers from (``query.abstain`` is off), or no quoted sentence is a likely answer.
+            Never together with ``abstained``.
         answerer: who wrote it, e.g. ``extractive`` or ``llm:<model>``.
         degraded: what was left out or replaced because something failed, e.g. ``llm_unavailable``.
     """
@@ -202,6 +207,7 @@ class Answer:
     closest: list[Citation] = field(default_factory=list)
     confidence: float | None = None
     answerer: str = "extractive"
+    weak_evidence: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form."""

@@ -60,14 +60,16 @@ class _Course:
     passages: list[Passage] = field(default_factory=list)
     drafts: list[Draft] = field(default_factory=list)
     confidence: float | None = None
+    doubtful: bool = False  # the confidence is below what the release answers from
 
 
 @dataclass(frozen=True)
 class _Written:
-    """Who wrote an answer, and what was left of it after its citations were checked."""
+    """Who wrote an answer, what was left of it after its citations were checked, and their doubts."""
 
     answerer: str
     checked: Checked
+    weak_evidence: bool
 
 
 @dataclass(frozen=True)
@@ -177,7 +179,8 @@ class Answering:
         started = time.perf_counter()
         course.confidence = probability(model, self.evidence(course.retrieval))
         course.timings["evidence"] = _milliseconds(started)
-        return self._settings.abstain and course.confidence < model.threshold
+        course.doubtful = course.confidence < model.threshold
+        return self._settings.abstain and course.doubtful
 
     def _first_that_works(
         self, names: Sequence[str], course: _Course
@@ -207,7 +210,8 @@ class Answering:
             if checked.citations:
                 if name == "extractive":
                     yield Token(checked.text)
-                return _Written(self._answerer(name, course.retrieval).name, checked)
+                who = self._answerer(name, course.retrieval).name
+                return _Written(who, checked, course.doubtful or draft.weak_evidence)
             if last or says_no_answer(draft.text):
                 return None
             # a text that cites nothing cannot be traced to anything
@@ -262,6 +266,7 @@ class Answering:
             citations=checked.citations,
             support=checked.support,
             answerer=written.answerer,
+            weak_evidence=written.weak_evidence,
         )
 
     def _abstention(self, course: _Course, release: dict[str, Any]) -> Answer:

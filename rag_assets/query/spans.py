@@ -37,6 +37,7 @@ def describe(step: Step, answer: Answer) -> None:
             "ragline.answer_id": answer.answer_id,
             "ragline.release_id": answer.release["id"],
             "ragline.abstained": answer.abstained,
+            "ragline.weak_evidence": answer.weak_evidence,
             "ragline.answerer": answer.answerer,
             "ragline.degraded": ",".join(answer.degraded),
             "ragline.citations": len(answer.citations),

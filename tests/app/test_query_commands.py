@@ -75,6 +75,14 @@ def test_an_answer_leads_to_its_lineage(deployment: Path) -> None:
     assert ragline("lineage", "no-such-answer").code == 1
 
 
+def test_weak_evidence_is_said(deployment: Path) -> None:
+    off_topic = "Who won the chess tournament in 1972?"
+    assert ok("ask", off_topic, "--json").json["weak_evidence"] is True
+    assert "weak evidence" in ok("ask", off_topic).output
+    assert ok("ask", QUESTION, "--json").json["weak_evidence"] is False
+    assert "weak evidence" not in ok("ask", QUESTION).output
+
+
 def test_a_streamed_answer_ends_with_its_citations(deployment: Path) -> None:
     output = ok("ask", QUESTION, "--stream").output
     assert output.index("thirty days") < output.index("docs/leave.md")

@@ -27,6 +27,7 @@ from rag_assets.platform.settings import (
 )
 from rag_assets.query.access import Caller
 from rag_assets.query.answer import Answer
+from rag_assets.query.answerers.extractive import WEAK_EVIDENCE
 from rag_assets.query.answering import NOTHING_FOUND, Reset, Token
 from rag_assets.query.engine import QueryEngine
 from rag_assets.query.log import AnswerLog
@@ -39,6 +40,7 @@ from tests.query.restricted import canary, changed, released
 
 ADMIN = Caller(admin=True)
 QUESTION = "How long are copies of the contract kept in the archive?"
+OFF_TOPIC = "Who won the chess tournament in 1972?"
 
 
 @pytest.fixture(scope="module")
@@ -200,12 +202,44 @@ def test_below_the_learned_threshold_the_engine_abstains_and_explains(
     assert not answer.citations
     assert answer.closest
     assert logged(own_platform, answer).abstained
+    assert not answer.weak_evidence
     ignoring = changed(own_platform, query=QuerySettings(abstain=False))
-    assert not QueryEngine(ignoring).ask(QUESTION, ADMIN).abstained
+    answer = QueryEngine(ignoring).ask(QUESTION, ADMIN)
+    assert not answer.abstained
+    assert answer.weak_evidence
     with_parameters(own_platform, QueryParameters(abstention=model(0.4)))
     answer = QueryEngine(own_platform).ask(QUESTION, ADMIN)
     assert not answer.abstained
+    assert not answer.weak_evidence
     assert answer.confidence == 0.5
+
+
+def test_where_nothing_was_learned_the_quotations_tell_that_evidence_is_weak(
+    platform: Platform, server: OpenAIServer
+) -> None:
+    answer = QueryEngine(platform).ask(OFF_TOPIC, ADMIN)
+    assert answer.answer.startswith(WEAK_EVIDENCE)
+    assert answer.weak_evidence
+    assert not answer.abstained
+    assert answer.to_dict()["weak_evidence"] is True
+    assert not QueryEngine(platform).ask(QUESTION, ADMIN).weak_evidence
+    # also where they take the place of a language model that failed
+    server.reset(default=Reply(status=500))
+    answer = with_llm(platform, server).ask(OFF_TOPIC, ADMIN)
+    assert answer.degraded == ["llm_server_error"]
+    assert answer.weak_evidence
+
+
+def test_workers_make_the_same_prompt_and_another_deployment_another(
+    platform: Platform, own_platform: Platform, server: OpenAIServer
+) -> None:
+    server.reset(default=Reply(tokens=("Ten years [1].",)))
+    for deployment in (platform, Platform(platform.settings), own_platform):
+        with_llm(deployment, server).ask(QUESTION, ADMIN)
+    first, second, other = (request["messages"] for request in server.requests)
+    assert first == second
+    assert first[0] == other[0]
+    assert first[1] != other[1]
 
 
 def test_what_was_learned_decides_unless_the_settings_do(own_platform: Platform) -> None:

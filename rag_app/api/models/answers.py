@@ -117,6 +117,10 @@ class AnswerOut(_Read):
         description="Calibrated probability that the documents answer the question, if learned."
     )
     answerer: str = Field(description="Who wrote it: extractive, or llm:<model>.")
+    weak_evidence: bool = Field(
+        description="There is an answer, but the documents may not answer the question: what came "
+        "closest. Never together with `abstained`."
+    )
 
 
 class HitOut(_Read):

@@ -73,7 +73,7 @@ function locate(text, sentence) {
 /** What has to be known of an answer at a glance. */
 export function factsOf(answer) {
   const parts = [];
-  const confidence = confidenceWords(answer.confidence);
+  const confidence = confidenceWords(answer.confidence, answer.weak_evidence);
   if (confidence && !answer.abstained) {
     const level = confidence.level === "weak" ? "weak-evidence" : confidence.level;
     parts.push(el("span", { class: `badge ${level}`, text: confidence.text }));

@@ -28,10 +28,11 @@ export function degradedWords(name) {
   return `Something was left out: ${name.replaceAll("_", " ")}.`;
 }
 
-/** How sure the evidence is, as a word. */
-export function confidenceWords(confidence) {
-  if (confidence === null || confidence === undefined) return null;
+/** How sure the evidence is, as a word; `weak` where the answer itself says so. */
+export function confidenceWords(confidence, weak = false) {
+  if (confidence === null || confidence === undefined) return weak ? { level: "weak", text: "Weak evidence" } : null;
   const percent = `${Math.round(confidence * 100)}%`;
+  if (weak) return { level: "weak", text: `Weak evidence (${percent})` };
   if (confidence >= 0.8) return { level: "strong", text: `Strong evidence (${percent})` };
   if (confidence >= 0.5) return { level: "fair", text: `Fair evidence (${percent})` };
   return { level: "weak", text: `Weak evidence (${percent})` };

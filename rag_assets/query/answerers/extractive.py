@@ -27,9 +27,9 @@ LEAST_SHARE = 0.1
 SAME_PASSAGE = 0.5
 # two sentences that share this much of their words say the same
 SAME_WORDS = 0.8
-# below this probability of the best sentence a line says that the evidence is thin
-THIN = 0.05
-THIN_EVIDENCE = "The documents may not answer this; what comes closest:"
+# below this probability of the best sentence a line says that the evidence is weak
+WEAK = 0.05
+WEAK_EVIDENCE = "The documents may not answer this; what comes closest:"
 _CHARACTERS_A_TOKEN = 4
 _UNSPACED = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
 
@@ -61,9 +61,10 @@ class ExtractiveAnswerer:
         numbers = [passage.number for passage in request.passages]
         scored = score_sentences(request.question, request.question_vector, parts, self._encoder)
         chosen = choose(scored)
+        weak = bool(chosen) and float(scored.scores[chosen].max()) < WEAK
         spoken: list[str] = []
         quotes: list[Quote] = []
-        for piece in _pieces(scored, chosen):
+        for piece in _pieces(scored, chosen, weak=weak):
             spoken.append(piece.text if not spoken else piece.separator + piece.text)
             yield Token(spoken[-1])
             if piece.index is not None:
@@ -73,7 +74,7 @@ class ExtractiveAnswerer:
                 quotes.append(Quote(marker, sentence.hit, sentence.start, sentence.end, score))
                 spoken.append(f" [{marker}]")
                 yield Token(spoken[-1])
-        yield Draft("".join(spoken), tuple(quotes))
+        yield Draft("".join(spoken), tuple(quotes), weak_evidence=weak)
 
 
 def choose(scored: ScoredSentences, most: int = MAX_QUOTES) -> list[int]:
@@ -128,12 +129,10 @@ class _Piece:
     index: int | None = None
 
 
-def _pieces(scored: ScoredSentences, chosen: Sequence[int]) -> Iterator[_Piece]:
-    if not chosen:
-        return
+def _pieces(scored: ScoredSentences, chosen: Sequence[int], *, weak: bool) -> Iterator[_Piece]:
     listed = any(scored.sentences[at].kind != "prose" for at in chosen)
-    if float(scored.scores[chosen].max()) < THIN:
-        yield _Piece(THIN_EVIDENCE)
+    if weak:
+        yield _Piece(WEAK_EVIDENCE)
     for before, at in pairwise([None, *chosen]):
         assert at is not None
         sentence = scored.sentences[at]

@@ -18,6 +18,7 @@ from rag_assets.platform.platform import Platform
 from tests.app.api.conftest import new_key
 from tests.app.api.running import Service
 from tests.app.commands import COMMAND
+from tests.query.openai_server import OpenAIServer, Reply
 
 T = TypeVar("T")
 
@@ -65,11 +66,23 @@ def test_the_tools_answer_with_sources(service: Service, live: int) -> None:
         assert "ctx" not in tool.input_schema["properties"]
     assert found["search"]["passages"][0]["document_id"] == "docs/travel.md"
     assert found["ask"]["abstained"] is False
+    assert found["ask"]["weak_evidence"] is False
     assert found["ask"]["sources"]
     assert found["ask"]["release"]["id"] == live
     assert found["part"]["text"] == "# Travel policy"
     assert found["part"]["length"] > 100
     assert found["releases"]["live"] == live
+
+
+def test_an_agent_learns_that_evidence_is_weak(service: Service, llm: OpenAIServer) -> None:
+    llm.default = Reply(status=500)  # sentences are quoted instead
+
+    async def work(client: Client) -> Any:
+        return await called(client, "ask", question="Who won the chess tournament in 1972?")
+
+    found = over_http(service, "", work)
+    assert found["weak_evidence"] is True
+    assert found["abstained"] is False
 
 
 def test_tools_have_the_rights_of_who_calls_them(guarded: Service, platform: Platform) -> None:

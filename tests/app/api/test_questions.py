@@ -49,6 +49,22 @@ def test_an_answer_has_its_citations_release_and_lineage(client: httpx.Client, l
     assert {item["document_id"] for item in lineage["documents"]} >= cited
 
 
+def test_weak_evidence_is_said_in_every_form(client: httpx.Client) -> None:
+    """Nothing was learned for this release: the sentences that are quoted tell."""
+    asked = {"question": "Who won the chess tournament in 1972?", "answerer": "extractive"}
+    answer = client.post("/v1/ask", json=asked).json()
+    assert "may not answer this" in answer["answer"]
+    assert answer["weak_evidence"] is True
+    assert answer["abstained"] is False
+    assert client.post("/v1/ask", json=EXTRACTIVE).json()["weak_evidence"] is False
+    (last,) = [data for name, data in streamed(client, asked) if name == "done"]
+    assert last["weak_evidence"] is True
+    message = {"role": "user", "content": asked["question"]}
+    chat = {"model": "ragline-extractive", "messages": [message]}
+    completion = client.post("/v1/chat/completions", json=chat).json()
+    assert completion["ragline"]["weak_evidence"] is True
+
+
 def test_a_quote_stands_in_the_document_at_its_span(client: httpx.Client) -> None:
     answer = client.post("/v1/ask", json=EXTRACTIVE).json()
     for citation in answer["citations"]:

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from rag_assets.platform.platform import Platform
-from rag_assets.platform.settings import CacheSettings, LLMSettings
+from rag_assets.platform.settings import CacheSettings, LLMSettings, QuerySettings
 from tests.query.openai_server import OpenAIServer, Reply
 
 from .chat import SECONDS, Chat, opened
@@ -139,6 +139,19 @@ def test_what_nothing_supports_is_not_answered(chat: Chat) -> None:
     expect(turn.get_by_role("heading", name="What came closest")).to_be_visible()
     turn.locator("button.source").first.click()
     expect(chat.panel.locator("mark").first).to_be_visible(timeout=SECONDS)
+
+
+def test_weak_evidence_has_a_badge(browser: Browser, platform: Platform) -> None:
+    """Where it is shown although the release would rather not answer, and nowhere else."""
+    with (
+        serving(changed(platform, query=QuerySettings(abstain=False))) as address,
+        opened(browser, address) as chat,
+    ):
+        turn = chat.ask(WORLD_CUP)
+        expect(turn.locator(".facts .badge")).to_have_class("badge weak-evidence")
+        expect(turn.locator(".facts .badge")).to_contain_text("Weak evidence")
+        turn = chat.ask(STOLEN)
+        expect(turn.locator(".facts .badge")).not_to_contain_text("Weak evidence")
 
 
 def test_text_of_documents_is_never_markup(chat: Chat) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from rag_assets.encoders.compiled import CompiledEncoder
 from rag_assets.encoders.models import MINILM
-from rag_assets.query.answerers.extractive import MAX_QUOTES, THIN_EVIDENCE, ExtractiveAnswerer
+from rag_assets.query.answerers.extractive import MAX_QUOTES, WEAK_EVIDENCE, ExtractiveAnswerer
 from rag_assets.query.evidence.citations import check_citations
 
 from .conformance import AnswererConformance, run
@@ -46,9 +46,13 @@ class TestExtractiveAnswerer(AnswererConformance):
         assert [c.quote for c in checked.citations] == [quote.text for quote in draft.quotes]
         assert checked.removed == 0
 
-    def test_says_when_the_evidence_is_thin(self, answerer: ExtractiveAnswerer) -> None:
-        assert self.ask(answerer, "Who won the chess tournament in 1972?").startswith(THIN_EVIDENCE)
-        assert THIN_EVIDENCE not in self.ask(answerer, "When are invoices paid?")
+    def test_says_when_the_evidence_is_weak(self, answerer: ExtractiveAnswerer) -> None:
+        _, weak = run(answerer, self.request_for("Who won the chess tournament in 1972?"))
+        assert weak.text.startswith(WEAK_EVIDENCE)
+        assert weak.weak_evidence
+        _, strong = run(answerer, self.request_for("When are invoices paid?"))
+        assert WEAK_EVIDENCE not in strong.text
+        assert not strong.weak_evidence
 
     def test_quotes_few_and_nothing_twice(self, answerer: ExtractiveAnswerer) -> None:
         texts = [f"The office in town {n} opens at {n} o'clock in the morning." for n in range(9)]
