@@ -6,8 +6,6 @@ from typing import Annotated, Any
 
 import typer
 
-# a worker that imports on a busy machine answers late; uvicorn's own 5 s would kill it, again and again
-WORKER_SILENCE_SECONDS = 60
 APPLICATION = "rag_app.api.app:application"
 
 
@@ -41,7 +39,7 @@ def serve(
         "port": server.port if port is None else port,
         "workers": server.workers if workers is None else workers,
         "timeout_graceful_shutdown": max(1, round(server.shutdown_seconds)),
-        "timeout_worker_healthcheck": WORKER_SILENCE_SECONDS,
+        "timeout_worker_healthcheck": server.worker_silence_seconds,
         **server_options(settings),
         "log_config": log_config(settings),
     }

@@ -77,8 +77,11 @@ class ServerSettings(Section):
         ge=2,
         description="Nobody waits longer for PostgreSQL to answer, but erasures and migrations.",
     )
+    # one that imports on a busy machine is silent for some seconds
     worker_silence_seconds: float = Field(
-        default=60.0, ge=5, description="A worker process that is silent for so long is replaced."
+        default=30.0,
+        ge=5,
+        description="Of several workers, one that hangs for so long is replaced.",
     )
 
 

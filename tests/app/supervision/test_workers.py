@@ -15,12 +15,13 @@ import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from rag_app.commands.serve import WORKER_SILENCE_SECONDS
+from rag_assets.platform.settings import ServerSettings
 from tests.app.api.running import Service, serving
 from tests.app.supervision.test_supervisor import lives, wait_for
 from tests.conftest import Deploy
 
 ROUTE = "/v1/releases"
+SILENCE_SECONDS = ServerSettings().worker_silence_seconds
 
 
 @pytest.fixture
@@ -109,7 +110,7 @@ def test_numbers_are_those_of_all_workers_and_no_worker_outlives_its_parent(
     os.kill(first, signal.SIGKILL)
     waiting.close()
     died = f"Child process [{first}] died"
-    wait_for(lambda: died in service.log.read_text(), "a word", WORKER_SILENCE_SECONDS / 2)
+    wait_for(lambda: died in service.log.read_text(), "a word", SILENCE_SECONDS / 2)
     wait_for(lambda: len(workers(service)) == 2 and first not in workers(service), "a third")
     with paused(second):
         # what the dead one had counted stays, what it was doing is over
