@@ -10,8 +10,10 @@ from hypothesis import HealthCheck, settings
 
 from tests.postgres import PostgresServer
 from tests.scheduling import pytest_xdist_make_scheduler
+from tests.vllm.fixtures import running_vllm, vllm_server
 
-__all__ = ["pytest_xdist_make_scheduler"]
+# a fixture that several folders import is made once for each of them: one server is enough for all
+__all__ = ["pytest_xdist_make_scheduler", "running_vllm", "vllm_server"]
 
 ROOT = Path(__file__).parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"

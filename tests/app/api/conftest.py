@@ -13,9 +13,6 @@ from rag_assets.service_records.keys import ApiKeys
 from tests.app.api.running import Service, serving
 from tests.app.commands import ragline
 from tests.query.openai_server import OpenAIServer
-from tests.vllm.fixtures import running_vllm, vllm_server
-
-__all__ = ["running_vllm", "vllm_server"]
 
 DOCUMENTS = {
     "travel.md": "# Travel policy\n\n## Hotels\n\nA room in London may cost up to 165 pounds per "

@@ -1,9 +1,10 @@
-"""A real vLLM server behind a running service: tokens as they come, and a client that leaves."""
+"""A real vLLM server behind a running service: tokens as they come, a client that leaves, its death."""
 
 import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import openai
@@ -66,3 +67,45 @@ def test_vllm_stops_when_the_client_leaves(with_vllm: Service, vllm_server: VLLM
         if vllm_server.generated_tokens() - before < LONG // 2:
             return
     pytest.fail("vLLM wrote its answers to the end, though nobody listened")
+
+
+def test_killed_in_mid_answer_it_gives_way_to_quotations(
+    with_vllm: Service, vllm_server: VLLMServer
+) -> None:
+    """The last one, for it needs the server for itself."""
+    body = {"question": QUESTION, "answerer": "llm", "stream": True}
+    with (
+        with_vllm.client() as client,
+        client.stream("POST", "/v1/ask", json=body) as response,
+    ):
+        lines = response.iter_lines()
+        assert next(lines) == "event: token"
+        started = time.monotonic()
+        vllm_server.kill()
+        rest = list(lines)
+    print(f"\nmeasured: vLLM: killed in mid-answer, whole: {time.monotonic() - started:.2f} s")
+    # what was written until then is void
+    assert "event: reset" in rest
+    done = json.loads(rest[rest.index("event: done") + 1].removeprefix("data: "))
+    assert_quoted(done, "llm_broken_off")
+
+    for number in range(2):
+        started = time.monotonic()
+        again = with_vllm.client().post("/v1/ask", json=body | {"stream": False})
+        seconds = time.monotonic() - started
+        print(f"measured: vLLM: killed, answer {number + 1}: {seconds:.2f} s")
+        assert again.status_code == 200
+        assert_quoted(again.json(), "llm_unreachable")
+    with with_vllm.client() as client:
+        assert client.get("/readyz").status_code == 200
+        numbers = client.get("/metrics").text
+    assert 'ragline_degradations_total{kind="llm_broken_off"} 1.0' in numbers
+    assert 'ragline_degradations_total{kind="llm_unreachable"} 2.0' in numbers
+    assert not with_vllm.errors()
+
+
+def assert_quoted(answer: dict[str, Any], degraded: str) -> None:
+    assert answer["degraded"] == [degraded]
+    assert answer["answerer"] == "extractive"
+    assert "165 pounds" in answer["answer"]
+    assert answer["citations"][0]["document_id"] == "docs/travel.md"

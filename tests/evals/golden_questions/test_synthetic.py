@@ -20,12 +20,9 @@ from rag_assets.query.answerers import client as client_module
 from rag_assets.query.answerers.base import AnswererUnavailable
 from rag_assets.query.answerers.client import LLMClient
 from tests.query.openai_server import MODEL, OpenAIServer, Reply, json_reply
-from tests.vllm.fixtures import running_vllm, vllm_server
 from tests.vllm.server import VLLMServer
 
 from .conftest import LAPTOP, LEAVE, TRAVEL
-
-__all__ = ["running_vllm", "vllm_server"]
 
 SCHEMA = {
     "document_id": pl.String,

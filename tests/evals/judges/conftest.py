@@ -12,9 +12,6 @@ from evals.judges.base import Sample
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import Settings
 from tests.evals.judges.judge_server import JudgeServer, verdicts
-from tests.vllm.fixtures import running_vllm, vllm_server
-
-__all__ = ["running_vllm", "vllm_server"]
 
 MakePlatform = Callable[..., Platform]
 

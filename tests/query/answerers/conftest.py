@@ -8,9 +8,6 @@ import pytest
 from rag_assets.platform.settings import LLMSettings
 from rag_assets.query.answerers import client
 from tests.query.openai_server import OpenAIServer
-from tests.vllm.fixtures import running_vllm, vllm_server
-
-__all__ = ["running_vllm", "vllm_server"]
 
 QUICK = {"timeout_seconds": 30.0, "total_seconds": 60.0, "retries": 2}
 
