@@ -54,7 +54,7 @@ class CachedEngine:
         self._caches = caches or Caches(platform)
         self._keys = Keys(platform)
         self._mode = platform.settings.query.log
-        self._log = AnswerLog(platform.database, self._mode)
+        self._log = AnswerLog(platform.database, self._mode, platform.log_database)
         self._patience = platform.settings.llm.total_seconds
         engine.remember_vectors(self._caches.vectors.encode)
 

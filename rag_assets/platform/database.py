@@ -17,6 +17,7 @@ from .errors import DatabaseUnavailable, StorageError
 
 SCHEMA_REVISION = "0005"
 CONNECT_SECONDS = 10
+BUSY_SECONDS = 30
 MIGRATIONS = Path(__file__).with_name("migrations")
 # what is done now may take the database as long as it takes
 UNHURRIED: ContextVar[bool] = ContextVar("UNHURRIED", default=False)
@@ -54,6 +55,25 @@ def open_database(url: str, state_path: Path) -> Engine:
             f"cannot be used: {getattr(error, 'orig', None) or error}.",
             "Check that it runs and that RAG_DATABASE_URL is right.",
         ) from error
+    return engine
+
+
+def open_log_database(database: Engine) -> Engine:
+    """Where many small entries are written that need not reach the disk one by one.
+
+    PostgreSQL: the same engine. SQLite: one connection for all threads of the process. They queue for
+    it in order, where SQLite would have them sleep and try again, and its commits do not wait for the
+    disk: a killed process loses nothing, a power cut at most what came after the last commit of
+    any other connection.
+
+    Args:
+        database: from ``open_database``.
+    """
+    if database.dialect.name != "sqlite":
+        return database
+    engine = create_engine(database.url, pool_size=1, max_overflow=0, pool_timeout=BUSY_SECONDS)
+    event.listen(engine, "connect", _configure_sqlite)
+    event.listen(engine, "connect", _flush_later)
     return engine
 
 
@@ -119,6 +139,12 @@ def migrate(engine: Engine, revision: str = "head") -> None:
 def _configure_sqlite(connection: object, _record: object) -> None:
     cursor = connection.cursor()  # type: ignore[attr-defined]
     cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA busy_timeout=30000")
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
     cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _flush_later(connection: object, _record: object) -> None:
+    cursor = connection.cursor()  # type: ignore[attr-defined]
+    cursor.execute("PRAGMA synchronous=NORMAL")
     cursor.close()

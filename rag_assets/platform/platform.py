@@ -103,6 +103,13 @@ class Platform:
         return open_database(self.settings.database_url.get_secret_value(), self.state_path)
 
     @cached_property
+    def log_database(self) -> "Engine":
+        """The same database, for the answer log; see ``database.open_log_database``."""
+        from .database import open_log_database
+
+        return open_log_database(self.database)
+
+    @cached_property
     def deployment_id(self) -> str:
         """The id that state and platform database share; see ``deployment.claim``."""
         from .deployment import claim

@@ -273,8 +273,9 @@ class QueryEngine:
 
     @cached_property
     def _answering(self) -> Answering:
-        log = AnswerLog(self._platform.database, self._settings.log)
-        return Answering(self._platform, self._llm, self.degradations, log)
+        platform = self._platform
+        log = AnswerLog(platform.database, self._settings.log, platform.log_database)
+        return Answering(platform, self._llm, self.degradations, log)
 
     def _reranker(self, name: str, encoder: Encoder) -> Reranker:
         key = name, encoder.fingerprint if name in OF_THE_ENCODER else ""

@@ -228,10 +228,14 @@ class AnswerLog:
     Args:
         engine: the platform database.
         mode: ``query.log``: full, hashed (no texts) or off (nothing is written).
+        writer: the same database as it is to be written; see ``Platform.log_database``.
     """
 
-    def __init__(self, engine: sa.Engine, mode: LogMode = "full") -> None:
+    def __init__(
+        self, engine: sa.Engine, mode: LogMode = "full", writer: sa.Engine | None = None
+    ) -> None:
         self._engine = engine
+        self._writer = writer or engine
         self._mode = mode
 
     def record(self, record: AnswerRecord) -> None:
@@ -247,7 +251,7 @@ class AnswerLog:
             {"answer_id": record.answer_id, "document_id": name}
             for name in sorted({storable(name) for name in record.documents})
         ]
-        with _database_errors("written"), self._transaction() as connection:
+        with _database_errors("written"), self._writer.begin() as connection:
             # values beside the statement: SQLAlchemy then knows it from the time before
             connection.execute(_INSERT_ANSWER, [_row(record)])
             if named:
@@ -301,22 +305,11 @@ class AnswerLog:
         }
         row = {name: storable(value) for name, value in values.items()}
         row |= {"asked_at": values["asked_at"], _ORIGINAL: original, _EXPECTED: generation}
-        with _database_errors("written"), self._transaction() as connection:
+        with _database_errors("written"), self._writer.begin() as connection:
             if not connection.execute(_REPEAT_ANSWER, row).rowcount:
                 return False
             connection.execute(_REPEAT_DOCUMENTS, {"answer_id": answer_id, _ORIGINAL: original})
         return True
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sa.Connection]:
-        """A transaction that a killed process never loses.
-
-        SQLite: nor a power cut, once anything else was committed to the same file, as the service
-        does every half second for its audit log. Waiting for the disk takes longer than the rest.
-        """
-        with self._engine.connect() as connection:
-            with _flushed_later(connection), connection.begin():
-                yield connection
 
     def get(self, answer_id: str) -> AnswerRecord | None:
         """One answer by its id."""
@@ -379,20 +372,6 @@ def _record(row: sa.Row[Any]) -> AnswerRecord:
 def _utc(moment: datetime) -> datetime:
     """The moment in UTC; one without a time zone is UTC (SQLite keeps none)."""
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
-@contextmanager
-def _flushed_later(connection: sa.Connection) -> Iterator[None]:
-    if connection.dialect.name != "sqlite":
-        yield
-        return
-    sqlite = connection.connection.driver_connection
-    assert sqlite is not None
-    sqlite.execute("PRAGMA synchronous=NORMAL")
-    try:
-        yield
-    finally:
-        sqlite.execute("PRAGMA synchronous=FULL")
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import itertools
 import json
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -12,9 +13,10 @@ import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.pool import QueuePool
 
 from rag_assets.erasure.requests import ErasureRequests
-from rag_assets.platform.database import open_database
+from rag_assets.platform.database import open_database, open_log_database
 from rag_assets.platform.errors import StorageError
 from rag_assets.platform.fingerprint import sha256_text
 from rag_assets.query.access import Caller
@@ -354,21 +356,21 @@ def test_nothing_is_repeated_once_a_document_is_to_be_forgotten(engine: sa.Engin
     assert [repeat(generation) for generation in seen] == [False, False, False, True]
 
 
-def test_only_answers_are_written_without_waiting_for_the_disk(tmp_path: Path) -> None:
-    engine = open_database("", tmp_path)
-    modes: list[int] = []
-
-    @sa.event.listens_for(engine, "commit")
-    def note(connection: sa.Connection) -> None:
-        sqlite = connection.connection.driver_connection
-        assert sqlite is not None
-        modes.extend(sqlite.execute("PRAGMA synchronous").fetchone())
-
-    log, requests = AnswerLog(engine), ErasureRequests(engine)
-    log.record(example("first"))
-    requests.open("docs/a.md", within_days=1)
+def test_threads_queue_for_the_one_connection_of_the_log(tmp_path: Path) -> None:
+    database = open_database("", tmp_path)
+    writer = open_log_database(database)
+    log, names = AnswerLog(database, "full", writer), [f"answer {number}" for number in range(200)]
+    with ThreadPoolExecutor(16) as threads:
+        list(threads.map(lambda name: log.record(example(name)), names))
+    start, end = NOON - timedelta(days=1), NOON + timedelta(days=1)
+    assert {record.answer_id for record in log.between(start, end)} == set(names)
+    assert isinstance(writer.pool, QueuePool)
+    assert (writer.pool.size(), writer.pool.overflow()) == (1, 0)
     with pytest.raises(StorageError):
-        log.record(example("first"))
-    requests.lift("docs/a.md")
-    normal, full = 1, 2
-    assert modes == [normal, full, full]
+        log.record(example(names[0]))
+    log.record(example("after an error"))
+    modes = [
+        engine.connect().exec_driver_sql("PRAGMA synchronous") for engine in (database, writer)
+    ]
+    full, normal = 2, 1
+    assert [mode.scalar_one() for mode in modes] == [full, normal]
