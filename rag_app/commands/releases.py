@@ -21,7 +21,13 @@ Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the history.
 
 
 @app.command("list")
-def list_releases(as_json: AsJson = False) -> None:
+def list_releases(
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Most releases.")] = 50,
+    before: Annotated[
+        int, typer.Option("--before", min=0, help="Only older ones than this release.")
+    ] = 0,
+    as_json: AsJson = False,
+) -> None:
     """List the releases, newest first."""
     from dataclasses import asdict
 
@@ -30,9 +36,12 @@ def list_releases(as_json: AsJson = False) -> None:
     from rag_assets.releases.registry import Registry
 
     platform = Platform.load()
-    found = Registry(platform.database).all()
+    found = Registry(platform.database).newest(limit + 1, before=before or None)
+    more, found = len(found) > limit, found[:limit]
     if as_json:
         print_json([asdict(release) for release in found])
+        if more:  # a script that reads on standard output is not disturbed
+            _say_older(found[-1].id, to_errors=True)
         return
     rows = [
         (
@@ -49,6 +58,8 @@ def list_releases(as_json: AsJson = False) -> None:
     print_table(
         "Releases", ["id", "status", "created", "documents", "chunks", "manifest", "why"], rows
     )
+    if more:
+        _say_older(found[-1].id)
     _say_hold(History(platform.database).hold())
 
 
@@ -202,6 +213,13 @@ def _say_hold(found: "Hold | None") -> None:
             f"Promotions are held back since {found.since.isoformat(timespec='seconds')}: "
             f"{found.reason}. 'ragline releases resume' lets them go on."
         )
+
+
+def _say_older(oldest: int, *, to_errors: bool = False) -> None:
+    typer.echo(
+        f"There are older releases: '--before {oldest}' lists them, '--limit' more at once.",
+        err=to_errors,
+    )
 
 
 def _print_events(events: "list[ReleaseEvent]") -> None:

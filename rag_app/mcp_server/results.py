@@ -124,7 +124,8 @@ class ReleaseRow(BaseModel):
 
 
 class ReleasesResult(BaseModel):
-    """The releases, newest first."""
+    """Releases, newest first."""
 
     live: int | None
     releases: list[ReleaseRow]
+    next: int | None = Field(description="`before` for older ones; null when there are none.")

@@ -24,13 +24,36 @@ FIELDS = (
 )
 
 
-def release_list(platform: Platform, principal: Principal) -> dict[str, Any]:
-    """Every release, newest first, which one is live, and whether promotions are held back."""
+# of a page, where nobody says how many they want
+PAGE = 50
+
+
+def release_list(
+    platform: Platform,
+    principal: Principal,
+    *,
+    before: int | None = None,
+    limit: int = PAGE,
+    readable: bool = False,
+) -> dict[str, Any]:
+    """A page of releases, newest first, which one is live, and whether promotions are held back.
+
+    Args:
+        platform: the deployment.
+        principal: who wants to know.
+        before: ``next`` of the page before; None: the first page.
+        limit: most releases of a page.
+        readable: only what can still be asked.
+    """
     registry = Registry(platform.database)
     live = registry.live()
+    # one more tells whether there is another page
+    found = registry.newest(limit + 1, before=before, readable=readable)
+    shown = found[:limit]
     hold = History(platform.database).hold()
     return {
-        "releases": [release_view(item, principal) for item in registry.all()],
+        "releases": [release_view(item, principal) for item in shown],
+        "next": shown[-1].id if len(found) > limit else None,
         "live": live.id if live else None,
         "hold": hold if principal.allows(RELEASES) else None,
     }

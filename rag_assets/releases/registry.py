@@ -53,6 +53,24 @@ class Registry:
             rows = connection.execute(sa.select(releases).order_by(releases.c.id.desc()))
             return [_release(row) for row in rows]
 
+    def newest(
+        self, limit: int, *, before: int | None = None, readable: bool = False
+    ) -> list[Release]:
+        """Releases, newest first.
+
+        Args:
+            limit: most of them.
+            before: only older ones than this.
+            readable: only what can still be asked.
+        """
+        query = sa.select(releases).order_by(releases.c.id.desc()).limit(limit)
+        if before is not None:
+            query = query.where(releases.c.id < before)
+        if readable:
+            query = query.where(releases.c.removed_at.is_(None))
+        with self._engine.connect() as connection:
+            return [_release(row) for row in connection.execute(query)]
+
     def judged(
         self, table_name: str, partitions: dict[str, str], judged_with: str
     ) -> Release | None:

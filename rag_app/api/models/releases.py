@@ -62,10 +62,11 @@ class HoldOut(BaseModel):
 
 
 class ReleaseList(BaseModel):
-    """The releases, newest first."""
+    """Releases, newest first."""
 
     releases: list[ReleaseOut]
-    live: int | None = Field(description="The id of the live release.")
+    next: int | None = Field(description="`before` of the next page; null on the last one.")
+    live: int | None = Field(description="The id of the live release, on whatever page it is.")
     hold: HoldOut | None = Field(description="Set while promotions are held back.")
 
 

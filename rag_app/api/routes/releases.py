@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Depends, Path
+from fastapi import APIRouter, Body, Depends, Path, Query
 
 from rag_app.access.principal import READ, RELEASES, Principal
 from rag_app.api.dependencies import Reader, RequestId, Services, ServicesDep, require
@@ -16,7 +16,7 @@ from rag_app.api.models.releases import (
     ReleaseOut,
     Rollback,
 )
-from rag_app.service.release_views import release_details, release_list, release_view
+from rag_app.service.release_views import PAGE, release_details, release_list, release_view
 from rag_assets.platform.errors import RaglineError
 from rag_assets.releases.operations import promote_release, roll_back
 from rag_assets.releases.registry import Release
@@ -31,9 +31,19 @@ RollsBack = Annotated[Principal, Depends(require(RELEASES, "release.rollback"))]
 @router.get(
     "", operation_id="list_releases", summary="The releases of the index", responses=problems()
 )
-def list_releases(principal: Reader, services: ServicesDep) -> ReleaseList:
+def list_releases(
+    principal: Reader,
+    services: ServicesDep,
+    readable: Annotated[bool, Query(description="Only what can still be asked.")] = False,
+    before: Annotated[
+        int | None, Query(ge=1, le=2**31 - 1, description="`next` of the page before.")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=500, description="Most releases of a page.")] = PAGE,
+) -> ReleaseList:
     """Newest first."""
-    found = release_list(services.platform, principal)
+    found = release_list(
+        services.platform, principal, before=before, limit=limit, readable=readable
+    )
     hold = found.pop("hold")
     return ReleaseList(hold=HoldOut.model_validate(hold) if hold else None, **found)
 

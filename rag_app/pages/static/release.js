@@ -4,22 +4,24 @@ import { byId, el } from "./dom.js";
 import { ago, moment } from "./words.js";
 
 const AS_OF = "as-of";
+const CHOICES = 100; // older ones can be asked by a date
 
 /** Show the live release in the head of the page, and the others in the choice. */
 export async function loadReleases() {
   let found;
+  let live;
   try {
-    found = await fetchJson("/v1/releases");
+    found = await fetchJson(`/v1/releases?readable=true&limit=${CHOICES}`);
+    live = found.releases.find((item) => item.id === found.live);
+    if (!live && found.live) live = await fetchJson(`/v1/releases/${found.live}`);
   } catch (error) {
     if (error.status !== 401) showHead(null, "The releases cannot be listed");
     return;
   }
-  const releases = found.releases;
-  const live = releases.find((item) => item.status === "live");
   showHead(live, live ? "" : "Nothing has been released yet");
   const choice = byId("which");
   const chosen = choice.value;
-  const older = releases.filter((item) => item.readable && item.status === "retired");
+  const older = found.releases.filter((item) => item.status === "retired");
   choice.replaceChildren(
     el("option", { value: "", text: live ? `Live: release ${live.id}` : "The one that is live" }),
     el("option", { value: AS_OF, text: "As of a date …" }),

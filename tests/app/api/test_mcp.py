@@ -55,6 +55,7 @@ def test_the_tools_answer_with_sources(service: Service, live: int) -> None:
             "ask": await called(client, "ask", question="How much may a room in London cost?"),
             "part": await called(client, "get_document", document_id="docs/travel.md", length=15),
             "releases": await called(client, "list_releases"),
+            "older": await called(client, "list_releases", before=live + 1, limit=1),
         }
 
     found = over_http(service, "", work)
@@ -72,6 +73,8 @@ def test_the_tools_answer_with_sources(service: Service, live: int) -> None:
     assert found["part"]["text"] == "# Travel policy"
     assert found["part"]["length"] > 100
     assert found["releases"]["live"] == live
+    assert [item["id"] for item in found["older"]["releases"]] == [live]
+    assert found["older"]["next"] == (live if live > 1 else None)
 
 
 def test_an_agent_learns_that_evidence_is_weak(service: Service, llm: OpenAIServer) -> None:

@@ -6,6 +6,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
+from rag_assets.platform.platform import Platform
+from rag_assets.releases.registry import Registry
+from tests.releases.test_registry import candidate
+
 from .chat import SECONDS, Chat, opened
 from .site import STOLEN, WORLD_CUP
 
@@ -131,3 +135,14 @@ def test_the_page_is_served_under_a_strict_policy(chat: Chat, address: str) -> N
     again = httpx.get(f"{address}static/main.js", headers={"If-None-Match": answer.headers["etag"]})
     assert again.status_code == 304
     assert httpx.get(f"{address}static/..%2frouter.py").status_code == 404
+
+
+def test_the_live_release_is_shown_however_many_came_after_it(
+    browser: Browser, platform: Platform, address: str
+) -> None:
+    registry = Registry(platform.database)
+    for _ in range(120):
+        registry.reject(candidate(registry).id, "a test", {})
+    with opened(browser, address) as chat:
+        expect(chat.page.locator("#release")).to_contain_text("Release 1 ·")
+        expect(chat.page.locator("#which option").first).to_have_text("Live: release 1")
