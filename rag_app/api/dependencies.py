@@ -1,7 +1,6 @@
 """What routes depend on: the services of the process, and who is calling."""
 
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
@@ -68,12 +67,12 @@ class Requirement(HTTPBearer):
             authorization=request.headers.get("authorization"),
             client=request.client.host if request.client else "",
             request_id=request_id_of(request.scope),
+            path=lambda: request.url.path,
         )
-        wanted = replace(self._wanted, target=request.url.path)
         if services.admits_at_once:
-            admitted = admit(services, visitor, wanted)
+            admitted = admit(services, visitor, self._wanted)
         else:
-            admitted = await run_in_threadpool(admit, services, visitor, wanted)
+            admitted = await run_in_threadpool(admit, services, visitor, self._wanted)
         add_headers(request.scope, admitted.headers)
         request.state.principal = admitted.principal
         return admitted.principal

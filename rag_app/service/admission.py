@@ -1,5 +1,6 @@
 """Who gets in: identified, allowed, within their limits; refusals are recorded."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from rag_app.access.errors import Forbidden, TooManyRequests, Unauthorized
@@ -15,7 +16,7 @@ class Wanted:
     Attributes:
         scope: that it needs.
         action: as the audit log names it.
-        target: on what: the id or path that is in the request.
+        target: on what: the id in the request; "": see ``Visitor.path``.
         question: whether it counts against the questions of a day.
         cost: against the rate limit; 0 is not counted.
     """
@@ -35,11 +36,13 @@ class Visitor:
         authorization: the header, None without one.
         client: the address.
         request_id: of the request.
+        path: gives the path of the request; asked only when it is recorded.
     """
 
     authorization: str | None = None
     client: str = ""
     request_id: str = ""
+    path: Callable[[], str] = str
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ def admit(services: Services, visitor: Visitor, wanted: Wanted) -> Admitted:
         services.audit.record(
             principal or ANONYMOUS,
             wanted.action,
-            wanted.target,
+            wanted.target or visitor.path(),
             "denied",
             request_id=visitor.request_id,
         )
