@@ -14,6 +14,7 @@ from rag_app.access.principal import READ, Principal
 from rag_app.service.admission import Visitor, Wanted, admit
 from rag_app.service.services import Services
 
+from .leaving import unless_gone
 from .server import make_server
 
 PATH = "/mcp"
@@ -60,7 +61,7 @@ class MCPOverHTTP:
         )
         await asyncio.to_thread(admit, self._services, visitor, Wanted(READ, "mcp", PATH, cost=0))
         scope.setdefault("state", {})[VISITOR] = visitor
-        await self._app(scope, receive, send)
+        await unless_gone(self._app, scope, receive, send)
 
     async def _admit(self, ctx: Context[Any, Any], wanted: Wanted) -> Principal:
         request = ctx.request_context.request
