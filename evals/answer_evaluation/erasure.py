@@ -11,6 +11,7 @@ from evals.table_erasure import clean_tables, redacted
 from rag_assets.erasure.base import Erased, Found, Subject
 from rag_assets.erasure.redaction import Redaction
 from rag_assets.platform.platform import Platform
+from rag_assets.platform.wording import counted
 
 from .results import JUDGEMENTS_TABLE
 from .schema import ANSWER_RESULTS
@@ -38,7 +39,7 @@ class AnswerEvaluationEraser:
     def find(self, platform: Platform, subject: Subject) -> Found:
         """Count the rows and judgements that rest on the document, cite it or repeat it."""
         tables, rows, traces = self._clean(platform, subject, write=False)
-        return Found(f"{rows} rows of {tables} tables", traces)
+        return Found(f"{counted(rows, 'row')} of {counted(tables, 'table')}", traces)
 
     def erase(self, platform: Platform, subject: Subject) -> Erased:
         """Drop its questions; of others only what the document gave to the answer."""

@@ -6,6 +6,7 @@ from evals.golden_questions.erasure import phrases_of
 from rag_assets.erasure.base import Erased, Found, Subject
 from rag_assets.erasure.redaction import plain
 from rag_assets.platform.platform import Platform
+from rag_assets.platform.wording import counted
 
 FOLDER = "dashboard"
 RENEWED = "The dashboard was removed; materialize evaluation_dashboard to have it again."
@@ -21,7 +22,7 @@ class DashboardEraser:
         """Count the files that name the document or repeat it."""
         files = _files(platform)
         found = [path for path in files if _shows(path, subject)]
-        return Found(f"{len(files)} files", len(found))
+        return Found(counted(len(files), "file"), len(found))
 
     def erase(self, platform: Platform, subject: Subject) -> Erased:
         """Remove the page if any of its files does."""

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 import polars as pl
 
+from rag_assets.platform.wording import counted
+
 from .charts import every_day
 from .data import DashboardData
 from .live_figures import live_metrics
@@ -95,8 +97,8 @@ def _retrieval(data: DashboardData) -> list[Finding]:
 def _compared(row: dict[str, Any]) -> Finding:
     numbers = (
         f"{row['metric']} {row['gain']:+.3f} (95% interval {row['low']:+.3f} to {row['high']:+.3f}) "
-        f"against release {row['baseline']}, over {row['questions']} questions: {row['worse']} worse, "
-        f"{row['better']} better."
+        f"against release {row['baseline']}, over {counted(row['questions'], 'question')}: "
+        f"{row['worse']} worse, {row['better']} better."
     )
     subject = f"Retrieval, set {row['dataset']}, release {row['release']}"
     if row["high"] < 0:

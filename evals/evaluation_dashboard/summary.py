@@ -6,6 +6,8 @@ from typing import Any
 
 import polars as pl
 
+from rag_assets.platform.wording import counted
+
 from .data import DashboardData
 from .findings import WEEK, pooled
 from .live_figures import live_metrics
@@ -56,7 +58,7 @@ def _release(data: DashboardData) -> Tile:
     if live is None:
         return Tile("Live release", NOTHING, "run 'ragline ingest'")
     since = f"since {live['promoted_at']:%-d %b %Y}; " if live["promoted_at"] else ""
-    size = f"{live['documents']:,} documents, {live['chunks']:,} chunks"
+    size = f"{counted(live['documents'], 'document')}, {counted(live['chunks'], 'chunk')}"
     return Tile("Live release", str(live["release"]), since + size)
 
 
@@ -74,19 +76,22 @@ def _quality(data: DashboardData) -> Tile:
     mean = sum(row["mean"] * (row["questions"] or 0) for row in rows) / max(questions, 1)
     sets = f"{len(rows)} sets" if len(rows) > 1 else f"set {rows[0]['dataset']}"
     return Tile(
-        f"Retrieval, {rows[0]['metric']}", f"{mean:.3f}", f"{questions} questions of {sets}"
+        f"Retrieval, {rows[0]['metric']}",
+        f"{mean:.3f}",
+        f"{counted(questions, 'question')} of {sets}",
     )
 
 
 def _faithfulness(data: DashboardData) -> Tile:
     metrics = live_metrics(data)
     start = data.last - timedelta(days=WEEK - 1)
-    counted = data.live.filter(pl.col("day") >= start, pl.col("coverage") >= data.min_coverage)
-    rows = counted.filter(metric=metrics[0]) if metrics else counted.head(0)
+    enough = data.live.filter(pl.col("day") >= start, pl.col("coverage") >= data.min_coverage)
+    rows = enough.filter(metric=metrics[0]) if metrics else enough.head(0)
     found = pooled(rows)
     if found is None:
         return Tile("Faithfulness", NOTHING, "no answer judged in the last days")
-    detail = f"{metrics[0]}, {int(rows['judged'].sum())} answers of the last {WEEK} days"
+    judged = counted(int(rows["judged"].sum()), "answer")
+    detail = f"{metrics[0]}, {judged} of the last {WEEK} days"
     return Tile("Faithfulness", f"{found[0]:.3f}", detail)
 
 

@@ -8,6 +8,7 @@ import polars as pl
 from rag_assets.platform.errors import ConfigurationError, IndexUnavailable
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import GateSettings
+from rag_assets.platform.wording import counted
 from rag_assets.query.access import Caller
 from rag_assets.query.engine import QueryEngine
 from rag_assets.query.pinned import pinned_engine, without_groups
@@ -88,15 +89,15 @@ def _explanation(facts: RightsFacts, wider: Sequence[Problem]) -> str:
     if not parts:
         asked = facts.canaries.questions + facts.forbidden_asked
         parts.append(
-            f"{facts.rows} rows have the readers of the manifest; {facts.restricted} of "
-            f"{facts.documents} documents are restricted, {asked} questions found none of them "
-            "without the right"
+            f"{counted(facts.rows, 'row has', 'rows have')} the readers of the manifest; "
+            f"{facts.restricted} of {counted(facts.documents, 'document')} restricted, "
+            f"{counted(asked, 'question')} found none of them without the right"
         )
     return "; ".join([*parts, *filter(None, [facts.note])])
 
 
 def _some(problems: Sequence[Problem], noun: str) -> str:
-    return f"{len(problems)} {noun}" + ("" if len(problems) == 1 else "s")
+    return counted(len(problems), noun)
 
 
 def _listed(problems: Sequence[Problem]) -> str:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import polars as pl
 
 from rag_assets.platform.settings import GateSettings
+from rag_assets.platform.wording import counted
 from rag_assets.releases.gates import Gate, not_judged
 
 from .margins import explain, numbers, run_tests
@@ -111,8 +112,8 @@ def _failed_answers(
         failed = rows.filter(pl.col("error") != "").height
         if rows.height and 1 - failed / rows.height < min_coverage:
             return (
-                f"{failed} of {rows.height} answers to {item.found.evaluation.dataset} ended in an "
-                f"error; at least {min_coverage:.0%} must be answered (judge.min_coverage)"
+                f"{failed} of {counted(rows.height, 'answer')} to {item.found.evaluation.dataset} ended "
+                f"in an error; at least {min_coverage:.0%} must be answered (judge.min_coverage)"
             )
     return ""
 

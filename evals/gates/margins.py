@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 
 from evals.retrieval_evaluation.compare import Comparison, compare, compared
+from rag_assets.platform.wording import counted
 
 # a mean of fewer questions is shown, and stops nothing: its interval is not to be trusted
 FEWEST = 10
@@ -45,7 +46,7 @@ class MarginTest:
         text = (
             f"{self.dataset} {self.label} {comparison.baseline:.3f} → {comparison.candidate:.3f} "
             f"({difference.mean:+.3f}, {difference.low:+.3f} to {difference.high:+.3f}, "
-            f"{comparison.n} questions)"
+            f"{counted(comparison.n, 'question')})"
         )
         return text if self.gated else f"{text}, too few to gate on"
 

@@ -11,6 +11,7 @@ from evals.replay.results import newest_replay, read_rows
 from evals.replay.summary import more_abstentions, most_changed, summarize
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import GateSettings
+from rag_assets.platform.wording import counted
 from rag_assets.releases.gates import Gate, not_judged
 from rag_assets.releases.registry import Candidate
 
@@ -59,7 +60,9 @@ def judge_replay(rows: pl.DataFrame, settings: GateSettings, *, live: int) -> Ga
     compared = summary["compared"]
     metadata = _numbers(summary)
     if not compared:
-        return not_judged(NAME, f"none of {rows.height} questions could be asked of both releases")
+        return not_judged(
+            NAME, f"none of {counted(rows.height, 'question')} could be asked of both releases"
+        )
     problems = _problems(rows, summary, settings)
     text = _explanation(summary, live)
     if compared < FEWEST:
@@ -80,28 +83,24 @@ def _problems(rows: pl.DataFrame, summary: dict[str, Any], settings: GateSetting
     chance = more_abstentions(rows)
     if chance < 1 - settings.confidence:
         problems.append(
-            f"{_questions(summary['newly_abstained'])} found an answer before and none now, "
+            f"{counted(summary['newly_abstained'], 'question')} found an answer before and none now, "
             f"{summary['newly_answered']} the other way round (p = {chance:.2g})"
         )
     # errors that both have say nothing of the candidate
     failed = summary["new_errors"]
     if 0.5**failed < 1 - settings.confidence:
-        problems.append(f"{_questions(failed)} ended in an error that did not before")
+        problems.append(f"{counted(failed, 'question')} ended in an error that did not before")
     return problems
 
 
 def _explanation(summary: dict[str, Any], live: int) -> str:
     low, high = summary["overlap_interval"]
     return (
-        f"{_questions(summary['compared'])} asked again: mean overlap with release {live} "
+        f"{counted(summary['compared'], 'question')} asked again: mean overlap with release {live} "
         f"{summary['overlap']:.3f} ({low:.3f} to {high:.3f}), {summary['top_changed']} with another "
         f"first document, {summary['answer_changed']} with another answer, "
         f"{summary['newly_abstained']} no longer answered, {summary['newly_answered']} newly answered"
     )
-
-
-def _questions(number: int) -> str:
-    return "1 question" if number == 1 else f"{number} questions"
 
 
 def _numbers(summary: dict[str, Any]) -> dict[str, float]:
@@ -126,7 +125,7 @@ def _report(rows: pl.DataFrame) -> str:
         ]
         for row in changed.iter_rows(named=True)
     ]
-    title = f"### {_questions(changed.height)} that changed most"
+    title = f"### {counted(changed.height, 'question')} that changed most"
     return "\n\n".join(
         [title, table(["question", "overlap", "changed", "found before", "found now"], lines)]
     )

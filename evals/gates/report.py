@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from evals.retrieval_evaluation.compare import DIFFERENCE
+from rag_assets.platform.wording import counted
 
 from .margins import MarginTest
 from .markdown import escaped, table
@@ -100,7 +101,7 @@ def _worse(tests: Sequence[MarginTest], details: Any) -> list[str]:
         return ["No question got worse."]
     shown = changes[:WORSE_SHOWN]
     rest = f", the worst {len(shown)} of them here" if len(shown) < len(changes) else ""
-    parts = [f"### {_count(len(changes))} got worse{rest}"]
+    parts = [f"### {counted(len(changes), 'question')} got worse{rest}"]
     for number, (test, row) in enumerate(shown, start=1):
         parts += [
             f"**{number}. {_asked(row)}**",
@@ -117,11 +118,7 @@ def _better(tests: Sequence[MarginTest]) -> list[str]:
     lines = [f"- {_asked(row)}: {_change(test, row)}" for test, row in changes[:BETTER_SHOWN]]
     if len(changes) > BETTER_SHOWN:
         lines.append(f"- and {len(changes) - BETTER_SHOWN} more")
-    return [f"### {_count(len(changes))} got better", "\n".join(lines)]
-
-
-def _count(questions: int) -> str:
-    return "1 question" if questions == 1 else f"{questions} questions"
+    return [f"### {counted(len(changes), 'question')} got better", "\n".join(lines)]
 
 
 def _change(test: MarginTest, row: Mapping[str, Any]) -> str:
@@ -182,7 +179,7 @@ def _answer(row: Mapping[str, Any], prefix: str) -> str:
     words = len((row[f"{prefix}answer"] or "").split())
     if row[f"{prefix}abstained"]:
         return "(abstained)"
-    return "1 word" if words == 1 else f"{words} words"
+    return counted(words, "word")
 
 
 def tags_of(rows: pl.DataFrame) -> list[str]:

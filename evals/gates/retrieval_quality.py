@@ -8,6 +8,7 @@ import polars as pl
 from evals.evaluations import Evaluation
 from evals.golden_questions.collect import questions_version
 from rag_assets.platform.settings import GateSettings
+from rag_assets.platform.wording import counted
 from rag_assets.releases.gates import Gate, not_judged
 
 from .margins import MarginTest, explain, numbers, run_tests
@@ -152,7 +153,7 @@ def first_release(
         metadata[f"{dataset} {label}"] = round(mean, 6)
         metadata[f"{dataset} {label} questions"] = questions
     shown = "; ".join(
-        f"{dataset} {label} {mean:.3f} ({questions} questions)"
+        f"{dataset} {label} {mean:.3f} ({counted(questions, 'question')})"
         for (dataset, label), (mean, questions) in values.items()
     )
     text = f"{FIRST_RELEASE}; {shown}" if shown else FIRST_RELEASE

@@ -8,6 +8,7 @@ import polars as pl
 from rag_assets.platform.dagster_bridge import OWNERS, code_version, explained, preview_table
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import Settings
+from rag_assets.platform.wording import counted
 
 from .collect import ASSET, VERSION, questions_version, refresh_golden_questions
 from .evidence import STATES, flagged
@@ -84,7 +85,7 @@ def question_metadata(questions: pl.DataFrame) -> dict[str, dg.MetadataValue | i
 def evidence_check(questions: pl.DataFrame) -> dg.AssetCheckResult:
     """Whether all evidence is current; lists every question whose evidence is not."""
     found = flagged(questions)
-    named = f"{found.height} of {questions.height} questions"
+    named = f"{found.height} of {counted(questions.height, 'question')}"
     return dg.AssetCheckResult(
         check_name="evidence_is_current",
         passed=found.is_empty(),

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from rag_assets.platform.wording import counted
+
 from .questions import QuestionSetError, json_lines, line_error
 
 HEADER = ["query-id", "corpus-id", "score"]
@@ -45,9 +47,10 @@ def read_beir(folder: Path, source: str, split: str | None) -> list[dict[str, An
     missing = judged.keys() - {row["question_id"] for row in rows}
     if missing:
         raise QuestionSetError(
-            f"{files[chosen]} judges {len(missing)} queries that queries.jsonl does not have, "
+            f"{files[chosen]} judges {counted(len(missing), 'query', 'queries')} that queries.jsonl "
+            "does not have, "
             f"e.g. '{min(missing)}'.",
-            "Add them, or remove their judgements.",
+            "Add what is missing, or remove its judgements.",
         )
     return rows
 

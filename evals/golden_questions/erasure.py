@@ -10,6 +10,7 @@ from rag_assets.erasure.base import Erased, Found, Subject
 from rag_assets.erasure.redaction import SHORTEST_CUT, Redaction, leaves
 from rag_assets.platform.fingerprint import frame_digest
 from rag_assets.platform.platform import Platform
+from rag_assets.platform.wording import counted
 
 from .collect import ASSET, KEY, question_hashes, questions_version, read_golden_questions
 from .known_items import ask_for, informative_sentences
@@ -76,7 +77,7 @@ class GoldenQuestionsEraser:
         """Count the questions that rest on the document or repeat it."""
         frame = read_golden_questions(platform)
         gone, changed, _ = _cleaned(frame, subject)
-        return Found(f"{frame.height} questions", gone + changed)
+        return Found(counted(frame.height, "question"), gone + changed)
 
     def erase(self, platform: Platform, subject: Subject) -> Erased:
         """Write the table without them; the stamp follows."""

@@ -15,6 +15,7 @@ from rag_assets.erasure.redaction import Redaction, leaves
 from rag_assets.platform.fingerprint import sha256_text
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.storage import LocalStorage
+from rag_assets.platform.wording import counted
 
 from .beir import HEADER
 from .erasure import phrases_of, without_document
@@ -67,7 +68,8 @@ class QuestionSetsEraser:
             traces += cleaned.changed
             lines += cleaned.lines
             files += 1
-        return Found(f"{lines} lines of {files} question sets", traces)
+        searched = f"{counted(lines, 'line')} of {counted(files, 'question set')}"
+        return Found(searched, traces)
 
     def erase(self, platform: Platform, subject: Subject) -> Erased:
         """Replace the files that change, each atomically."""

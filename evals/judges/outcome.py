@@ -6,6 +6,7 @@ from typing import Any
 
 from rag_assets.encoders.tokenizer import without_lone_surrogates
 from rag_assets.platform.errors import RaglineError
+from rag_assets.platform.wording import counted
 
 from .base import InvalidScore, JudgedMetric, Judgement, Sample, Score, Status, Usage
 from .client import JudgeFailed
@@ -40,7 +41,7 @@ def status_of(error: Exception) -> Status:
 def words_of(error: Exception, limit_seconds: float) -> str:
     """What an error says, for the column ``reason``."""
     if isinstance(error, TimeoutError):
-        return f"Not judged within {limit_seconds:g} seconds (judge.timeout_seconds)."
+        return f"Not judged within {counted(limit_seconds, 'second')} (judge.timeout_seconds)."
     if isinstance(error, RaglineError):
         return error.message
     if isinstance(error, InvalidScore):

@@ -15,6 +15,7 @@ from evals.judges.schema import JUDGEMENTS
 from evals.retrieval_evaluation.retrieve import Progress
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import JudgeSettings
+from rag_assets.platform.wording import counted
 from rag_assets.query.log import AnswerRecord
 
 from .contexts import ContextReader
@@ -165,7 +166,7 @@ def _support(record: AnswerRecord) -> dict[str, object]:
     score = support_of(record)
     if score is None:
         return _row(record, SUPPORT, "not_applicable", "no sentence of the answer was scored")
-    return _row(record, SUPPORT, "ok", f"{len(record.support)} sentences", score)
+    return _row(record, SUPPORT, "ok", counted(len(record.support), "sentence"), score)
 
 
 def _row(

@@ -8,6 +8,7 @@ import polars as pl
 
 from rag_assets.platform.dagster_bridge import preview_table
 from rag_assets.platform.settings import JudgeSettings, Settings
+from rag_assets.platform.wording import counted
 
 from .costs import JUDGE
 from .faithfulness import SUPPORT, JudgedDay
@@ -39,9 +40,12 @@ def faithfulness_metadata(
     means = {_plot_name(row["metric"]): row["mean"] for row in scores.to_dicts()}
     llm = scores.filter(pl.col("metric") != SUPPORT)
     coverage = {f"{_plot_name(row['metric'])}_coverage": row["coverage"] for row in llm.to_dicts()}
-    reasons = [f"{count} answers: {reason}" for reason, count in sorted(judged.unreadable.items())]
+    reasons = [
+        f"{counted(count, 'answer')}: {reason}"
+        for reason, count in sorted(judged.unreadable.items())
+    ]
     if judged.without_texts:
-        reasons.append(f"{judged.without_texts} answers: the query log keeps no texts")
+        reasons.append(f"{counted(judged.without_texts, 'answer')}: the query log keeps no texts")
     if not settings.judge.base_url:
         reasons.append(NO_JUDGE_NOTE)
     return {

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from rag_assets.platform.wording import counted
+
 from .diff import ReleaseDiff
 from .questions import QuestionChange
 
@@ -87,16 +89,19 @@ def _made(diff: ReleaseDiff) -> Iterable[str]:
     elif index.fingerprints:
         yield "another " + ", ".join(change.name for change in index.fingerprints)
     if index.parameters:
-        yield f"{len(index.parameters)} learned parameters differ"
+        differ = counted(
+            len(index.parameters), "learned parameter differs", "learned parameters differ"
+        )
+        yield differ
 
 
 def _quality(diff: ReleaseDiff) -> Iterable[str]:
     for verdict in ("worse", "better"):
         found = [item for item in diff.metrics if item.verdict == verdict]
         if found:
-            yield f"{len(found)} of {len(diff.metrics)} metrics {verdict}"
+            yield f"{len(found)} of {counted(len(diff.metrics), 'metric')} {verdict}"
     if diff.compared:
-        yield f"{len(diff.questions):,} of {diff.compared:,} questions with other top results"
+        yield f"{len(diff.questions):,} of {counted(diff.compared, 'question')} with other top results"
 
 
 def _readers(acl: Iterable[str] | None) -> str:

@@ -7,6 +7,7 @@ from evals.table_erasure import clean_tables, redacted
 from rag_assets.erasure.base import Erased, Found, Subject
 from rag_assets.erasure.redaction import Redaction
 from rag_assets.platform.platform import Platform
+from rag_assets.platform.wording import counted
 
 from .schema import STORED
 
@@ -21,7 +22,7 @@ class ReplayEraser:
     def find(self, platform: Platform, subject: Subject) -> Found:
         """Count the rows that name the document or repeat it."""
         tables, rows, traces = _clean(platform, subject, write=False)
-        return Found(f"{rows} rows of {tables} replays", traces)
+        return Found(f"{counted(rows, 'row')} of {counted(tables, 'replay')}", traces)
 
     def erase(self, platform: Platform, subject: Subject) -> Erased:
         """Drop such questions; in the place of its id stands that something was forgotten."""

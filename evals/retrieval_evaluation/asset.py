@@ -11,6 +11,7 @@ from rag_assets.platform.dagster_bridge import OWNERS, code_version, explained
 from rag_assets.platform.fingerprint import fingerprint
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import Settings
+from rag_assets.platform.wording import counted
 from rag_assets.query.engine import QueryEngine
 from rag_assets.query.resource import RagQuery
 from rag_assets.releases.candidate import open_candidate
@@ -132,7 +133,8 @@ def _line(dataset: str, summary: dict[str, Any], k: int) -> str:
     against, moved = "–", "–"
     if gain:
         low, high = gain["confidence"]
-        against = f"{gain['mean']:+.4f} ({low:+.4f} to {high:+.4f}), {gain['questions']} questions"
+        asked = counted(gain["questions"], "question")
+        against = f"{gain['mean']:+.4f} ({low:+.4f} to {high:+.4f}), {asked}"
         moved = f"{gain['worse']}, {gain['better']}"
     ndcg = f"{_figure(metrics[f'ndcg@{k}'])} ({_figure(interval[0])}–{_figure(interval[1])})"
     return (

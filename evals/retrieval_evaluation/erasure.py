@@ -8,6 +8,7 @@ from evals.table_erasure import clean_tables, read_tables, redacted
 from rag_assets.erasure.base import Erased, Found, Subject
 from rag_assets.erasure.redaction import Redaction
 from rag_assets.platform.platform import Platform
+from rag_assets.platform.wording import counted
 
 from .schema import RETRIEVAL_RESULTS
 
@@ -31,7 +32,7 @@ class RetrievalEvaluationEraser:
     def find(self, platform: Platform, subject: Subject) -> Found:
         """Count the rows that rest on the document, rank it or repeat it."""
         tables, rows, traces = self._clean(platform, subject, write=False)
-        return Found(f"{rows} rows of {tables} evaluations", traces)
+        return Found(f"{counted(rows, 'row')} of {counted(tables, 'evaluation')}", traces)
 
     def erase(self, platform: Platform, subject: Subject) -> Erased:
         """Drop its questions; rankings of others say that something was forgotten."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from rag_assets.platform.errors import StorageError
 from rag_assets.platform.platform import Platform
+from rag_assets.platform.wording import counted
 from rag_assets.privacy.scrub import Scrubber
 from rag_assets.service_records.audit import AuditEntry, AuditLog
 
@@ -157,7 +158,10 @@ class Audit:
         try:
             self._log.append(entries)
         except StorageError as error:
-            log.error("%d entries of the audit log are lost: %s", len(entries), error)
+            lost = counted(
+                len(entries), "entry of the audit log is", "entries of the audit log are"
+            )
+            log.error("%s lost: %s", lost, error)
 
     def _take_denial(self, details: dict[str, Any]) -> bool:
         """Whether a denial is written: a flood of them must not fill the disk."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from rag_assets.platform.errors import ConfigurationError, MissingExtra
 from rag_assets.platform.platform import Platform
+from rag_assets.platform.wording import counted
 
 from .errors import TooManyRequests
 from .principal import Principal
@@ -106,7 +107,7 @@ class Limits:
         allowed, allowance = self._counted(lambda storage: _hit(storage, rate, name, cost))
         if not allowed:
             raise TooManyRequests(
-                f"More than {rate.amount} requests in {_words(rate.get_expiry())}.",
+                f"More than {counted(rate.amount, 'request')} in {_words(rate.get_expiry())}.",
                 retry_after=max(1, allowance.reset_seconds),
                 headers=allowance.headers,
             )
@@ -126,7 +127,7 @@ class Limits:
         if used > quota:
             tomorrow = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
             raise TooManyRequests(
-                f"The {quota} questions of today are used up.",
+                f"All of today's questions are used up ({quota:,} a day).",
                 retry_after=max(1, int((tomorrow - now).total_seconds())),
             )
 

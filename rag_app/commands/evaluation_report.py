@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from rag_app.output import print_table
+from rag_assets.platform.wording import counted
 
 if TYPE_CHECKING:
     from evals.gates.thresholds import Verdict
@@ -19,7 +20,8 @@ def show_evaluation(
     """Print the table of the methods, then what it has no room for, then the thresholds."""
     half = " (the half not learned from)" if learn else ""
     title = (
-        f"{summary['dataset']}, release {summary['release']['id']}: {summary['queries']} questions"
+        f"{summary['dataset']}, release {summary['release']['id']}: "
+        f"{counted(summary['queries'], 'question')}"
     )
     names = list(summary["metrics"])
     rows = [
@@ -48,7 +50,8 @@ def _lines(summary: dict[str, Any], *, learn: bool, stored: bool) -> Iterator[st
     yield from _reranking_lines(summary)
     if evidence := summary["evidence"]:
         name = next(iter(evidence))
-        yield f"evidence {name}: {evidence[name]:.4f} ({evidence['queries']} questions with quotes)"
+        asked = counted(evidence["queries"], "question")
+        yield f"evidence {name}: {evidence[name]:.4f} ({asked} with quotes)"
     if abstention := summary["abstention"]:
         yield (
             f"abstention: AUROC {abstention['auroc']:.3f}, wrongly refused "
@@ -57,16 +60,18 @@ def _lines(summary: dict[str, Any], *, learn: bool, stored: bool) -> Iterator[st
         )
     if citations := summary["citations"]:
         shares = ", ".join(f"{n}: {citations[f'gold_page@{n}']:.1%}" for n in (1, 3, 5))
-        yield f"gold page among the first citations: {shares} ({citations['questions']} questions)"
+        asked = counted(citations["questions"], "question")
+        yield f"gold page among the first citations: {shares} ({asked})"
     latency = summary["latency_ms"]
     yield f"search: p50 {latency['p50']:.1f} ms, p99 {latency['p99']:.1f} ms"
     unresolved = summary["unresolved"]
     if unresolved["count"]:
-        yield f"evidence not in the release (counted as missed): {unresolved['count']} questions"
+        asked = counted(unresolved["count"], "question")
+        yield f"evidence not in the release (counted as missed): {asked}"
         for question_id in list(unresolved["questions"])[:SHOWN_UNRESOLVED]:
             yield f"  {question_id}: {'; '.join(unresolved['questions'][question_id])}"
     if summary["unjudged"]:
-        yield f"left out because nobody judged them: {summary['unjudged']} questions"
+        yield f"left out because nobody judged them: {counted(summary['unjudged'], 'question')}"
     if answers := summary.get("answers"):
         yield from _answer_lines(answers)
     if learn:
@@ -92,10 +97,10 @@ def _reranking_lines(summary: dict[str, Any]) -> Iterator[str]:
 
 def _answer_lines(answers: dict[str, Any]) -> Iterator[str]:
     """The mean of every score of the answers, and what was judged."""
-    yield f"answers: {answers['queries']} questions answered"
+    yield f"answers: {counted(answers['queries'], 'question')} answered"
     for name, score in answers["metrics"].items():
         if score["mean"] is not None:
-            yield f"  {name}: {score['mean']:.4f} ({score['n']} answers)"
+            yield f"  {name}: {score['mean']:.4f} ({counted(score['n'], 'answer')})"
     if not answers.get("judge"):
         yield "  no judge is configured"
     for name, score in (answers.get("judge") or {}).items():

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rag_app.output import AsJson, print_json, print_table
+from rag_assets.platform.wording import counted
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -118,8 +119,10 @@ def _print_receipt(receipt: dict[str, Any]) -> None:
     columns = ["place", "before", "removed", "after", "searched"]
     rows = [[place[name] for name in columns] for place in receipt["places"]]
     searched = receipt["byte_search"]
-    volume = f"{searched['files']:,} files, {searched['bytes']:,} bytes"
-    rows.append([f"bytes, {receipt['phrases']:,} phrases", "", "", _left(searched), volume])
+    volume = f"{counted(searched['files'], 'file')}, {counted(searched['bytes'], 'byte')}"
+    rows.append(
+        [f"bytes, {counted(receipt['phrases'], 'phrase')}", "", "", _left(searched), volume]
+    )
     print_table(f"Receipt {receipt['request_id']}: {receipt['document_id']}", columns, rows)
     for name in searched["found_in"]:
         typer.echo(f"Found in {name}")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rag_app.output import AsJson, Groups, print_json
+from rag_assets.platform.wording import agreeing, counted
 
 if TYPE_CHECKING:
     from rich.tree import Tree
@@ -47,7 +48,11 @@ def _tree(found: "Lineage") -> "Tree":
         if text is not None:
             tree.add(Text.assemble((f"{label}: ", "bold"), _short(text)))
     if found.withheld:
-        notice = f"{found.withheld} passages withheld: you may not read them; so are all texts"
+        it = agreeing(found.withheld, "it", "them")
+        notice = (
+            f"{counted(found.withheld, 'passage')} withheld: you may not read {it}; "
+            "so are all texts"
+        )
         tree.add(Text(notice, style="yellow"))
     if found.index_problem:
         tree.add(Text(f"only the log is shown: {found.index_problem}", style="yellow"))

@@ -6,6 +6,7 @@ import typer
 
 from rag_app.output import AsJson, print_json, print_table
 from rag_app.progress import counting_bars
+from rag_assets.platform.wording import agreeing, counted
 
 if TYPE_CHECKING:
     from rag_jobs.pending import Pending
@@ -103,19 +104,32 @@ def _show_work(plan: "Plan") -> None:
     about = "" if plan.exact else "about "
     low, high = plan.total("embed_low"), plan.total("embed_high")
     likely = "" if low == high else f" ({low:,} to {high:,})"
+    hits = plan.total("cache_hits")
     time, money, disk = plan.time, plan.money, plan.disk
     rows = [
-        ("parse", f"{plan.total('parse'):,} documents; {plan.total('reuse'):,} were only renamed"),
+        (
+            "parse",
+            f"{counted(plan.total('parse'), 'document')}; {plan.total('reuse'):,} "
+            f"{agreeing(plan.total('reuse'), 'was', 'were')} only renamed",
+        ),
         (
             "split",
-            f"{plan.total('split'):,} documents; {about}{plan.total('chunks'):,} chunks then",
+            f"{counted(plan.total('split'), 'document')}; "
+            f"{about}{counted(plan.total('chunks'), 'chunk')} then",
         ),
         (
             "encode",
-            f"{about}{plan.total('embed'):,} texts{likely}, {plan.total('tokens'):,} tokens",
+            f"{about}{counted(plan.total('embed'), 'text')}{likely}, "
+            f"{counted(plan.total('tokens'), 'token')}",
         ),
-        ("cache hits", f"{about}{plan.total('cache_hits'):,} texts have a vector already"),
-        ("index", f"{about}{plan.total('rows'):,} rows" + (" of a new table" * disk.new_table)),
+        (
+            "cache hits",
+            f"{about}{counted(hits, 'text')} {agreeing(hits, 'has', 'have')} a vector already",
+        ),
+        (
+            "index",
+            f"{about}{counted(plan.total('rows'), 'row')}" + (" of a new table" * disk.new_table),
+        ),
         ("time", f"about {_duration(time.seconds)}; {_rates(plan)}"),
         ("money", f"{money.usd:,.4f} USD; {money.why}" if money.usd else f"0 USD; {money.why}"),
         ("disk", f"about {_bytes(disk.total)}; {disk.why}"),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rag_app.output import AsJson, Groups, print_json, print_passage
+from rag_assets.platform.wording import counted
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -66,8 +67,8 @@ def search(
         text = " ".join(hit.text.split())
         text = text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
         print_passage(f"{number}. {hit.title}", f"{place}  {section}  {hit.score:.2f}", text)
-    what = "documents" if documents else "passages"
-    typer.echo(f"{len(hits)} {what} from {_named(searched)}")
+    what = "document" if documents else "passage"
+    typer.echo(f"{counted(len(hits), what)} from {_named(searched)}")
 
 
 def ask(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rag_app.output import AsJson, print_json, print_table
+from rag_assets.platform.wording import counted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -48,7 +49,7 @@ def list_questions(
     columns = ["set", "id", "question", "origin", "gate", "evidence", "what was not found"]
     print_table("Golden questions", columns, rows)
     flags = only_flagged(questions).height
-    typer.echo(f"{questions.height} questions, {flags} flagged, version {version[:12]}")
+    typer.echo(f"{counted(questions.height, 'question')}, {flags} flagged, version {version[:12]}")
 
 
 @questions_app.command("add")
@@ -135,7 +136,7 @@ def write_synthetic(
     if as_json:
         print_json(summary)
         return
-    typer.echo(f"added {len(found.questions)} questions to {path}")
+    typer.echo(f"added {counted(len(found.questions), 'question')} to {path}")
     for reason, replies in found.rejected.items():
         typer.echo(f"left out {replies}: {reason}")
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rag_app.output import AsJson, print_json, print_table
+from rag_assets.platform.wording import agreeing, counted
 
 from .questions import SET_HELP, check_evidence, evidence_of, shortened, tell_added
 
@@ -36,7 +37,10 @@ def candidates(
     columns = ["id", "", "question", "comment", "answered by", "status"]
     print_table("Feedback", columns, [_row(item) for item in found])
     ready = sum(not item.problem and item.said.status == "new" for item in found)
-    typer.echo(f"{len(found)} pieces of feedback, {ready} can be accepted as they are")
+    typer.echo(
+        f"{counted(len(found), 'piece', 'pieces')} of feedback, {ready} can be accepted as "
+        f"{agreeing(ready, 'it is', 'they are')}"
+    )
 
 
 def accept(

@@ -7,6 +7,7 @@ import typer
 
 from rag_app.commands import releases_diff, releases_replay
 from rag_app.output import AsJson, print_json, print_table
+from rag_assets.platform.wording import counted
 
 if TYPE_CHECKING:
     from rag_assets.releases.history import Hold, ReleaseEvent
@@ -202,7 +203,8 @@ def _report(release: "Release", platform: Any, *, as_json: bool) -> None:
         print_json(asdict(release))
         return
     typer.echo(
-        f"Release {release.id} is live: {release.documents} documents, {release.chunks} chunks."
+        f"Release {release.id} is live: {counted(release.documents, 'document')}, "
+        f"{counted(release.chunks, 'chunk')}."
     )
     _say_hold(History(platform.database).hold())
 

@@ -3,6 +3,7 @@
 import typer
 
 from rag_app.output import AsJson, print_json, print_table
+from rag_assets.platform.wording import agreeing, counted
 
 
 def status(as_json: AsJson = False) -> None:
@@ -38,7 +39,11 @@ def status(as_json: AsJson = False) -> None:
     for name, reason in found["unavailable"].items():
         typer.echo(f"{name} cannot be listed: {reason}", err=True)
     if found["forgotten"]:
-        typer.echo(f"{found['forgotten']} listed documents had to be forgotten and are not read.")
+        forgotten = found["forgotten"]
+        typer.echo(
+            f"{counted(forgotten, 'listed document')} had to be forgotten and "
+            f"{agreeing(forgotten, 'is', 'are')} not read."
+        )
     release = found["release"]
-    text = f"{release['id']}, {found['chunks']} chunks" if release else "none yet"
+    text = f"{release['id']}, {counted(found['chunks'], 'chunk')}" if release else "none yet"
     typer.echo(f"Live release: {text}")

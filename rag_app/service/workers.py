@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from rag_assets.platform.errors import RaglineError
 from rag_assets.platform.interruption import following
+from rag_assets.platform.wording import counted
 
 T = TypeVar("T")
 
@@ -22,7 +23,7 @@ class Busy(RaglineError):
 
     def __init__(self, most: int) -> None:
         super().__init__(
-            f"{most} questions are being answered already.",
+            f"{counted(most, 'question is', 'questions are')} being answered already.",
             "Try again in a moment, or raise server.max_concurrent_questions or server.workers.",
         )
         self.retry_after = RETRY_AFTER_SECONDS

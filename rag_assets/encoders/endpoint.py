@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from rag_assets.platform.errors import EncoderError
+from rag_assets.platform.wording import counted
 
 if TYPE_CHECKING:
     import httpx
@@ -135,7 +136,9 @@ class EmbeddingsEndpoint:
         except (ValueError, KeyError, TypeError) as error:
             raise self._nonsense(f"is not a list of embeddings ({type(error).__name__})") from error
         if not complete:
-            raise self._nonsense(f"has {len(rows)} embeddings for {expected} texts")
+            raise self._nonsense(
+                f"has {counted(len(rows), 'embedding')} for {counted(expected, 'text')}"
+            )
         if vectors.ndim != 2:
             raise self._nonsense("has embeddings that are not lists of numbers")
         return vectors

@@ -19,6 +19,7 @@ from rag_assets.platform.errors import StorageError
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.storage import TEMPORARY_SUFFIX
 from rag_assets.platform.tables import STAMP_KEY, Stamp
+from rag_assets.platform.wording import counted
 
 from .base import Erased, Found, Subject
 
@@ -147,7 +148,7 @@ class TableEraser:
             if table is not None:
                 rows += table.frame.height
                 found += self.traces(platform, table, subject)
-        return Found(f"{_counted(len(partitions), 'shard')}, {_counted(rows, 'row')}", found)
+        return Found(f"{counted(len(partitions), 'shard')}, {counted(rows, 'row')}", found)
 
     def erase(self, platform: Platform, subject: Subject) -> Erased:
         """Rewrite the tables that hold rows of the document."""
@@ -189,7 +190,3 @@ def remove_leftovers(platform: Platform, prefix: str) -> int:
 def restamped(stamp: Stamp, digest: str, upstream: str, **facts: object) -> Stamp:
     """The stamp with other digests; what it says of its run stays."""
     return replace(stamp, digest=digest, upstream=upstream, facts={**stamp.facts, **facts})
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"

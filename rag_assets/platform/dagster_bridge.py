@@ -13,6 +13,8 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from rag_assets.platform.wording import counted
+
 from .contracts import Expectation, Outcome, Validation
 from .errors import explained_error
 from .fingerprint import fingerprint
@@ -194,6 +196,6 @@ def check_result(contract: Sequence[Expectation], validation: Validation) -> dg.
 
 
 def _breach(item: Expectation, outcome: Outcome) -> str:
-    found = outcome.error or f"{outcome.unexpected} rows"
+    found = outcome.error or counted(outcome.unexpected, "row")
     examples = f", e.g. {', '.join(outcome.examples)}" if outcome.examples else ""
     return f"{item.name} does not hold ({found}{examples}): {item.why}"

@@ -17,6 +17,7 @@ from rag_assets.erasure.tables import (
     without,
 )
 from rag_assets.platform.platform import Platform
+from rag_assets.platform.wording import counted
 
 from .blobs import Blobs
 from .manifest import manifest_digest
@@ -69,7 +70,8 @@ class BlobEraser:
             for sha256 in subject.content_sha256 - needed
             if platform.storage.size(Blobs.key(sha256)) is not None
         ]
-        return Found(f"{sum(1 for _ in platform.storage.list(PREFIX)):,} blobs", len(traces))
+        blobs = sum(1 for _ in platform.storage.list(PREFIX))
+        return Found(counted(blobs, "blob"), len(traces))
 
     def erase(self, platform: Platform, subject: Subject) -> Erased:
         """Remove them, and everything that nothing needs."""

@@ -6,6 +6,7 @@ import polars as pl
 
 from rag_assets.erasure.base import Erased, Found, Subject
 from rag_assets.platform.platform import Platform
+from rag_assets.platform.wording import counted
 from rag_assets.vector_index import retention
 from rag_assets.vector_index.erasure import erase_documents, index_traces
 from rag_assets.vector_index.manifest import MANIFEST_SOURCE, contents_of
@@ -31,8 +32,8 @@ class IndexEraser:
             versions += len(numbers)
             wanted = [subject.document_id], subject.phrases
             traces += index_traces(uri, name, numbers, *wanted, options)
-        tables = "1 table" if len(names) == 1 else f"{len(names)} tables"
-        return Found(f"{versions} versions of {tables}", traces)
+        searched = f"{counted(versions, 'version')} of {counted(len(names), 'table')}"
+        return Found(searched, traces)
 
     def erase(self, platform: Platform, subject: Subject) -> Erased:
         """Write every version that holds the document anew, let readers move on, remove the old."""

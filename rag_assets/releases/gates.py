@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from rag_assets.platform.platform import Platform
+from rag_assets.platform.wording import counted
 
 from .registry import Candidate, Release
 
@@ -121,10 +122,12 @@ def conservation(shards: Mapping[str, ShardFacts]) -> Gate:
         totals["chunks"] += shard.indexed.height
     accounted = totals["indexed"] + totals["empty"] + totals["quarantined"]
     if accounted != totals["listed"]:
-        problems.append(f"{totals['listed']} documents listed, {accounted} accounted for")
+        problems.append(
+            f"{counted(totals['listed'], 'document')} listed, {accounted} accounted for"
+        )
     text = "; ".join(problems[:5]) or (
-        f"{totals['listed']} documents listed = {totals['indexed']} indexed + {totals['empty']} "
-        f"empty + {totals['quarantined']} quarantined; {totals['chunks']} chunks"
+        f"{counted(totals['listed'], 'document')} listed = {totals['indexed']} indexed + {totals['empty']} "
+        f"empty + {totals['quarantined']} quarantined; {counted(totals['chunks'], 'chunk')}"
     )
     return Gate("conservation", not problems, text, totals)
 
@@ -138,22 +141,28 @@ def _shard_problems(shard: ShardFacts) -> list[str]:
     only_parsed = shard.states.join(shard.listed, on="document_id", how="anti").height
     if only_listed or only_parsed:
         problems.append(
-            f"{only_listed} listed documents have no state, {only_parsed} states have no document"
+            f"{counted(only_listed, 'listed document has', 'listed documents have')} no state, "
+            f"{counted(only_parsed, 'state has', 'states have')} no document"
         )
     serving = shard.states.filter((pl.col("status") == "parsed") | pl.col("stale"))
     homeless = shard.indexed.join(serving, on="document_id", how="anti").height
     if homeless:
-        problems.append(f"{homeless} indexed chunks belong to no live document")
+        chunks = counted(homeless, "indexed chunk belongs", "indexed chunks belong")
+        problems.append(f"{chunks} to no live document")
     lost = shard.chunks.join(shard.indexed, on="chunk_id", how="anti").height
     extra = shard.indexed.join(shard.chunks, on="chunk_id", how="anti").height
     if lost or extra:
-        problems.append(f"{lost} chunks are not indexed, {extra} indexed rows have no chunk")
+        problems.append(
+            f"{counted(lost, 'chunk is', 'chunks are')} not indexed, "
+            f"{counted(extra, 'indexed row has', 'indexed rows have')} no chunk"
+        )
     silent = serving.filter("wordy").join(shard.chunks, on="document_id", how="anti").height
     if silent:
-        problems.append(f"{silent} documents with words have no chunk")
+        documents = counted(silent, "document with words has", "documents with words have")
+        problems.append(f"{documents} no chunk")
     if shard.rows_in_index != shard.indexed.height:
         problems.append(
-            f"the index holds {shard.rows_in_index} rows, its manifest {shard.indexed.height}"
+            f"the index holds {counted(shard.rows_in_index, 'row')}, its manifest {shard.indexed.height}"
         )
     return problems
 
@@ -171,21 +180,23 @@ def index_integrity(
     """
     problems = []
     if rows != expected:
-        problems.append(f"the table holds {rows} rows, the manifests {expected}")
+        problems.append(f"the table holds {counted(rows, 'row')}, the manifests {expected}")
     full_text = indices.get("embed_text")
     if rows and full_text is None:
         problems.append("there is no full-text index")
     elif full_text is not None:
         covered = int(full_text["indexed"]) + int(full_text["unindexed"])
         if covered < rows:
-            problems.append(f"the full-text index knows {covered} of {rows} rows")
+            problems.append(f"the full-text index knows {covered} of {counted(rows, 'row')}")
     if not np.isfinite(vectors).all():
         problems.append("a stored vector is not finite")
     elif len(vectors):
         error = float(np.abs(np.linalg.norm(vectors, axis=1) - 1).max())
         if error > UNIT_NORM_TOLERANCE:
             problems.append(f"a stored vector's length is off by {error:.3g}")
-    text = "; ".join(problems) or f"{rows} rows, {len(vectors)} vectors sampled, all consistent"
+    text = "; ".join(problems) or (
+        f"{counted(rows, 'row')}, {counted(len(vectors), 'vector')} sampled, all consistent"
+    )
     metadata = {"rows": rows, "expected_rows": expected, "vectors_sampled": len(vectors)}
     return Gate("index_integrity", not problems, text, metadata)
 
@@ -242,7 +253,8 @@ def quarantine_share(states: pl.DataFrame, limit: float) -> Gate:
     share = failed.height / states.height if states.height else 0.0
     kinds = failed.group_by("error_kind").len().sort("len", descending=True)
     reasons = ", ".join(f"{count} {kind}" for kind, count in kinds.iter_rows())
-    text = f"{failed.height} of {states.height} documents quarantined ({share:.1%}, at most {limit:.1%})"
+    documents = counted(states.height, "document")
+    text = f"{failed.height} of {documents} quarantined ({share:.1%}, at most {limit:.1%})"
     text += f": {reasons}" if reasons else ""
     metadata = {"share": share, "quarantined": failed.height, "limit": limit}
     return Gate("quarantine_share", share <= limit, text, metadata)

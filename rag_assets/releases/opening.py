@@ -2,6 +2,7 @@
 
 from rag_assets.platform.errors import IndexUnavailable, ReleaseConflict
 from rag_assets.platform.platform import Platform
+from rag_assets.platform.wording import counted
 from rag_assets.vector_index.reader import HIT_COLUMNS, IndexReader
 
 from .release import Release
@@ -48,7 +49,7 @@ def require_readable(platform: Platform, release: Release) -> IndexReader:
     rows = reader.count()
     if rows != release.chunks:
         raise IndexUnavailable(
-            f"Release {release.id} has {rows} rows instead of {release.chunks}.",
+            f"Release {release.id} has {counted(rows, 'row')} instead of {release.chunks}.",
             "Run 'ragline verify --all' to see what is wrong with it.",
         )
     return reader

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import ReleaseSettings
+from rag_assets.platform.wording import counted
 from rag_assets.vector_index import retention
 
 from .candidate import present_table
@@ -149,4 +150,4 @@ def _strays(platform: Platform, releases: Sequence[Release]) -> list[tuple[str, 
 
 
 def _why(settings: ReleaseSettings) -> str:
-    return f"older than {settings.keep_days:g} days"
+    return f"older than {counted(settings.keep_days, 'day')}"

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from rag_assets.platform.errors import InvalidQuestion, NoRelease
 from rag_assets.platform.platform import Platform
+from rag_assets.platform.wording import counted
 
 from .history import WENT_LIVE, History
 from .registry import Registry, Release
@@ -105,7 +106,7 @@ def release_as_of(platform: Platform, moment: datetime) -> Release:
         days = platform.settings.releases.keep_days
         raise NoRelease(
             f"Release {release_id}, which was live on {shown(moment)}, has been removed: releases "
-            f"are kept for {days:g} days (releases.keep_days) after they were live.",
+            f"are kept for {counted(days, 'day')} (releases.keep_days) after they were live.",
             readable_releases(registry),
         )
     return release

@@ -9,6 +9,7 @@ from rag_assets.erasure.base import Erased, Found, Subject
 from rag_assets.erasure.redaction import Redaction
 from rag_assets.erasure.rewriting import POSTGRES_KEPT, batches, count_rows, purge, secure
 from rag_assets.platform.platform import Platform
+from rag_assets.platform.wording import counted
 
 from .tables import audit_log, feedback
 
@@ -59,7 +60,7 @@ class AuditLogEraser:
             for rows in batches(connection, sa.select(*wanted)):
                 searched += len(rows)
                 found += redaction.count([_besides(row, subject.document_id) for row in rows])
-        return Found(f"{searched} entries", found)
+        return Found(counted(searched, "entry", "entries"), found)
 
     def erase(self, platform: Platform, subject: Subject) -> Erased:
         """Nothing: the database refuses to change an entry."""

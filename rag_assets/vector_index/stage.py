@@ -11,6 +11,7 @@ from rag_assets.parsed_documents.schema import PARSED_DOCUMENTS
 from rag_assets.platform.errors import IndexUnavailable
 from rag_assets.platform.fingerprint import fingerprint
 from rag_assets.platform.stage import StageOutcome, StageRun, require_upstream, write_table
+from rag_assets.platform.wording import counted
 from rag_assets.raw_documents.schema import RAW_DOCUMENTS
 
 from .configuration import index_fingerprints, index_table_name
@@ -80,7 +81,7 @@ def _with_vectors(rows: pl.DataFrame, vectors: pl.DataFrame) -> pl.DataFrame:
     missing = joined["vector"].null_count()
     if missing:
         raise IndexUnavailable(
-            f"{missing} chunks have no vector of the configured encoder.",
+            f"{counted(missing, 'chunk has', 'chunks have')} no vector of the configured encoder.",
             "Materialize 'embeddings' of this partition first, or run 'ragline ingest'.",
         )
     return joined
@@ -90,6 +91,7 @@ def _verify_count(table: IndexTable, partition: str, expected: int) -> None:
     found = table.count(f"partition = {quoted(partition)}")
     if found != expected:
         raise IndexUnavailable(
-            f"After the commit the index holds {found} rows of '{partition}' instead of {expected}.",
+            f"After the commit the index holds {counted(found, 'row')} of '{partition}' "
+            f"instead of {expected}.",
             "Nothing was released. Run 'ragline ingest --full'; if it repeats, report it.",
         )

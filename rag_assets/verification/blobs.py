@@ -4,6 +4,7 @@ import polars as pl
 
 from rag_assets.platform.errors import StorageError
 from rag_assets.platform.platform import Platform
+from rag_assets.platform.wording import counted
 from rag_assets.raw_documents.blobs import Blobs
 
 from .base import Findings, Kind, Progress, few
@@ -46,7 +47,7 @@ def _name(
     findings.add(
         kind,
         few([f"blobs/{sha256[:2]}/{sha256}" for sha256 in hashes]),
-        f"the content of {len(documents)} documents {what}: {few(documents)}",
+        f"the content of {counted(len(documents), 'document')} {what}: {few(documents)}",
         ids=tuple(hashes),
         asset="raw_documents",
         partition=partition,

@@ -8,6 +8,7 @@ import polars as pl
 
 from rag_assets.chunks.transform import CHUNK_ID_DIGITS
 from rag_assets.platform.fingerprint import fingerprint, sha256_text
+from rag_assets.platform.wording import counted
 from rag_assets.vector_index.rows import (
     HASHED_COLUMNS,
     attribute_values,
@@ -81,7 +82,9 @@ class RowAudit:
 def reasons(problems: dict[str, set[str]]) -> str:
     """Why rows are named, in a sentence with counts."""
     counts = Counter(first_reason(names) for names in problems.values())
-    return "; ".join(f"{REASONS[name]} ({count} rows)" for name, count in counts.most_common())
+    return "; ".join(
+        f"{REASONS[name]} ({counted(count, 'row')})" for name, count in counts.most_common()
+    )
 
 
 def first_reason(names: set[str]) -> str:

@@ -9,6 +9,7 @@ import polars as pl
 
 from rag_assets.platform.errors import IndexUnavailable
 from rag_assets.platform.platform import Platform
+from rag_assets.platform.wording import counted
 from rag_assets.vector_index.sql import quoted
 
 from .base import Findings
@@ -110,14 +111,14 @@ def _lost_files(platform: Platform, table: str, index: SearchIndex) -> str:
         prefix = f"lancedb/{table}.lance/_indices/{folder}/"
         sizes = [platform.storage.size(key) or 0 for key in platform.storage.list(prefix)]
         if size is not None and sum(sizes) != size:
-            return f"its files in _indices/{folder} have {sum(sizes)} bytes instead of {size}"
+            return f"its files in _indices/{folder} have {counted(sum(sizes), 'byte')} instead of {size}"
     return ""
 
 
 def _answers(reader: VersionScan, column: str, index: SearchIndex, truth: Truth, rows: int) -> str:
     covered = reader.covered(index.name)
     if covered < rows:
-        return f"it knows {covered} of {rows} rows"
+        return f"it knows {covered} of {counted(rows, 'row')}"
     if column in truth.counts:
         return _counts(reader, column, truth.counts[column])
     for chunk, text, vector in truth.samples:
@@ -141,7 +142,7 @@ def _counts(reader: VersionScan, column: str, counts: Counter[str]) -> str:
             condition = f"array_has_any({column}, [{quoted(value)}])"
         found = reader.rows_where(condition)
         if found != counts[value]:
-            return f"it finds {found} rows of {column} '{value}', a scan {counts[value]}"
+            return f"it finds {counted(found, 'row')} of {column} '{value}', a scan {counts[value]}"
     return ""
 
 

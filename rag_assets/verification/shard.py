@@ -16,6 +16,7 @@ from rag_assets.platform.errors import StorageError
 from rag_assets.platform.fingerprint import fingerprint, frame_digest, sha256_text
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.tables import Stamp, Tables
+from rag_assets.platform.wording import agreeing, counted
 from rag_assets.raw_documents.manifest import manifest_digest
 from rag_assets.raw_documents.schema import RAW_DOCUMENTS
 from rag_assets.vector_index.rows import index_rows, portable_digests
@@ -139,7 +140,8 @@ class ShardAudit:
             if fingerprint([title, text, starts]) != sha256
         ]
         if changed:
-            what = f"{len(changed)} documents have another text than was parsed: {few(changed)}"
+            documents = counted(len(changed), "document has", "documents have")
+            what = f"{documents} another text than was parsed: {few(changed)}"
             self._name("edited_table", "parsed_documents", what, changed)
         else:
             self._digest("parsed_documents", parsed_digest)
@@ -154,7 +156,8 @@ class ShardAudit:
             wrong = pl.concat([wrong, self._not_cut(chunks)]).unique("chunk_id")
         ids = wrong["chunk_id"].sort().to_list()
         if ids:
-            what = f"{len(ids)} chunks are not what their documents say: {few(ids)}"
+            are = agreeing(len(ids), "is", "are")
+            what = f"{counted(len(ids), 'chunk')} {are} not what their documents say: {few(ids)}"
             self._name("edited_table", "chunks", what, ids)
         else:
             self._digest("chunks", chunks_digest)
@@ -182,7 +185,8 @@ class ShardAudit:
         bad = rows.filter(~pl.Series(is_unit(rows["vector"].to_numpy()), dtype=pl.Boolean))
         if bad.height:
             texts = bad["embed_sha256"].unique().sort().to_list()
-            what = f"{len(texts)} vectors are not finite, or not of unit length"
+            are = agreeing(len(texts), "is", "are")
+            what = f"{counted(len(texts), 'vector')} {are} not finite, or not of unit length"
             self._name("wrong_stored_vectors", "embeddings", what, texts)
         if not self.shard.sound("chunks") or not self.shard.linked("embeddings"):
             return
@@ -193,7 +197,9 @@ class ShardAudit:
         own = rows.filter(pl.col("encoder") == encoder)
         lacking = chunks.join(own, on="embed_sha256", how="anti")["embed_sha256"].unique().sort()
         if lacking.len():
-            what = f"{lacking.len()} texts of chunks have no vector"
+            what = counted(
+                lacking.len(), "text of a chunk has no vector", "texts of chunks have no vector"
+            )
             self._name("edited_table", "embeddings", what, lacking.to_list())
         else:
             self._digest("embeddings", lambda _: embeddings_digest(chunks, encoder))
@@ -235,7 +241,10 @@ class ShardAudit:
         lost = portable.join(manifest, on="chunk_id", how="anti")["chunk_id"]
         ids = pl.concat([other, lost]).unique().sort().to_list()
         if ids:
-            what = f"{len(ids)} chunks are not what the tables before it say: {few(ids)}"
+            are = agreeing(len(ids), "is", "are")
+            what = (
+                f"{counted(len(ids), 'chunk')} {are} not what the tables before it say: {few(ids)}"
+            )
             self._name("edited_table", "vector_index", what, ids)
             return
         # a location that has moved since is no difference; a heading or a token count is
@@ -250,7 +259,8 @@ class ShardAudit:
         )
         if differ.height:
             ids = differ["chunk_id"].sort().to_list()
-            what = f"{len(ids)} chunks have other headings or token counts than their index rows"
+            chunks = counted(len(ids), "chunk has", "chunks have")
+            what = f"{chunks} other headings or token counts than in the index"
             self._name("edited_table", "chunks", f"{what}: {few(ids)}", ids)
 
     def _digest(self, asset: str, digest: Callable[[pl.DataFrame], str]) -> None:

@@ -20,6 +20,7 @@ from rag_assets.embeddings.transform import select_rows
 from rag_assets.encoders import Encoder
 from rag_assets.platform.errors import RaglineError, StorageError
 from rag_assets.platform.platform import Platform
+from rag_assets.platform.wording import counted
 from rag_assets.releases.gates import MIN_AGREEMENT, UNIT_NORM_TOLERANCE
 
 from .base import Findings, few
@@ -185,7 +186,11 @@ class VectorAudit:
             self._findings.add(
                 "wrong_stored_vectors",
                 f"tables/embeddings/{partition}.parquet",
-                f"{len(texts)} vectors are not those of their texts",
+                counted(
+                    len(texts),
+                    "vector is not that of its text",
+                    "vectors are not those of their texts",
+                ),
                 ids=tuple(sorted(texts)),
                 asset="embeddings",
                 partition=partition,

@@ -10,6 +10,7 @@ from rag_assets.encoders import Encoder
 from rag_assets.platform.errors import IndexUnavailable, RaglineError
 from rag_assets.platform.fingerprint import fingerprint, frame_digest
 from rag_assets.platform.platform import Platform
+from rag_assets.platform.wording import counted
 from rag_assets.vector_index.schema import INDEX_ROWS
 
 from .base import Findings, Kind, Progress, few
@@ -138,7 +139,7 @@ class Versions:
             self.findings.add(
                 "lost_rows" if found < expected.chunks else "extra_rows",
                 expected.place,
-                f"{found} rows instead of {expected.chunks}",
+                f"{counted(found, 'row')} instead of {expected.chunks}",
                 release_id=expected.release_id,
             )
 
@@ -212,7 +213,9 @@ class _Report:
         if listed is None:
             total = self.expected.chunks - self.keys.height
             self._add(
-                "lost_fragment", f"{few(names)} cannot be read; {total} chunks are lost", names
+                "lost_fragment",
+                f"{few(names)} cannot be read; {counted(total, 'chunk is', 'chunks are')} lost",
+                names,
             )
             return
         gone = listed.filter(
@@ -220,8 +223,8 @@ class _Report:
         )
         documents = gone["document_id"].unique().sort().to_list()
         what = (
-            f"{few(names)} cannot be read; {len(missing)} chunks of {len(documents)} documents are "
-            f"lost: {few(documents)}"
+            f"{few(names)} cannot be read; {counted(len(missing), 'chunk')} of "
+            f"{counted(len(documents), 'document')} lost: {few(documents)}"
         )
         self._add("lost_fragment", what, names)
 
@@ -248,8 +251,8 @@ class _Report:
         if (chunks, documents) != (expected.chunks, expected.documents):
             self._add(
                 "registry_counts",
-                f"{chunks} chunks of {documents} documents, the registry says {expected.chunks} of "
-                f"{expected.documents}",
+                f"{counted(chunks, 'chunk')} of {counted(documents, 'document')}, the registry says "
+                f"{expected.chunks} of {expected.documents}",
                 [],
                 counted={"chunks": chunks, "documents": documents},
             )

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from rag_assets.erasure.requests import ErasureRequest, ErasureRequests
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import Settings
+from rag_assets.platform.wording import counted
 from rag_assets.query.log import answer_documents, answers
 from rag_assets.raw_documents.schema import RAW_DOCUMENTS
 from rag_assets.releases.history import WENT_LIVE, History, ReleaseEvent
@@ -66,7 +67,7 @@ class Holders:
             places.append(f"release {', '.join(map(str, held))}")
         answers = self.answers.get(document_id, 0)
         if answers:
-            places.append(f"query log ({answers} answers)")
+            places.append(f"query log ({counted(answers, 'answer')})")
         return "; ".join(places)
 
 
@@ -191,7 +192,7 @@ def deletions_check(settings: Settings) -> dg.AssetChecksDefinition:
         asset="release",
         name="deletions_in_time",
         description="Documents that were deleted, or had to be forgotten, have left every trace "
-        f"within {settings.releases.erase_within_days:g} days.",
+        f"within {counted(settings.releases.erase_within_days, 'day')}.",
         blocking=False,
     )
     def deletions_in_time(platform: dg.ResourceParam[Platform]) -> dg.AssetCheckResult:

@@ -28,6 +28,7 @@ from rag_assets.erasure.rewriting import (
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import Settings
 from rag_assets.platform.storage import LocalStorage
+from rag_assets.platform.wording import counted
 
 SQLITE = b"SQLite format 3\x00"
 BUSY_SECONDS = 30
@@ -58,7 +59,11 @@ class EventLogEraser:
             databases += 1
         files = _text_files(platform.settings.dagster_home)
         traces += sum(_cleaned(path, redaction) is not None for path in files)
-        return Found(f"{rows} rows of {databases} databases, {len(files)} files", traces)
+        searched = (
+            f"{counted(rows, 'row')} of {counted(databases, 'database')}, "
+            f"{counted(len(files), 'file')}"
+        )
+        return Found(searched, traces)
 
     def erase(self, platform: Platform, subject: Subject) -> Erased:
         """Replace every phrase, then take the former bytes out of the databases."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from rag_assets.encoders import Encoder
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import Settings
+from rag_assets.platform.wording import counted
 from rag_assets.releases.registry import Release
 
 from .shard import ShardWork
@@ -172,7 +173,7 @@ def _why(platform: Platform, live: Release | None, *, new_table: bool) -> str:
         return "the index grows by the rows that are written, until older versions are cleaned up"
     days = platform.settings.releases.keep_days
     return (
-        f"a new index is built beside that of release {live.id}, which is kept for {days:g} days "
+        f"a new index is built beside that of release {live.id}, which is kept for {counted(days, 'day')} "
         "after it has been retired"
     )
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from rag_assets.encoders import make_encoder
 from rag_assets.platform.platform import Platform
+from rag_assets.platform.wording import counted
 from rag_jobs.pending import Pending, ShardPending
 
 from .estimates import Disk, Money, Speed, estimate_disk, estimate_money, estimate_time
@@ -117,8 +118,8 @@ def _notes(shards: tuple[ShardWork, ...]) -> Iterable[str]:
     unknown = sum(shard.unparsed for shard in shards)
     if unknown:
         yield (
-            f"{unknown} documents have to be parsed before their chunks can be counted: they are "
-            "estimated from their bytes and the documents that are known"
+            f"{counted(unknown, 'document has', 'documents have')} to be parsed before any chunks can be "
+            "counted: they are estimated from the bytes and the documents that are known"
         )
     if any(not shard.exact for shard in shards) and not unknown:
         yield "chunks and texts are estimated from what there is now; leave out --quick to count them"

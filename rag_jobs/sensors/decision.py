@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from rag_assets.platform.wording import counted
 from rag_jobs.jobs import INGEST_JOB, PROMOTE_JOB, REFRESH_JOB
 from rag_jobs.pending import Pending, ShardPending
 
@@ -115,17 +116,16 @@ def described(pending: Pending, reasons: tuple[str, ...]) -> str:
     ]
     settling = sum(shard.settling for shard in pending.shards)
     if settling:
-        said.append(f"{settling:,} {_plural('file', settling)} may still be being written")
+        said.append(f"{counted(settling, 'file')} may still be being written")
     said += reasons
     if not said and pending.release_reason:
         said.append(pending.release_reason)
     if said:
         return "; ".join(said)
     listed = sum(shard.listed for shard in pending.shards)
-    count = len(pending.shards)
     return (
-        f"nothing has changed in {count:,} {_plural('shard', count)} "
-        f"({listed:,} {_plural('document', listed)})"
+        f"nothing has changed in {counted(len(pending.shards), 'shard')} "
+        f"({counted(listed, 'document')})"
     )
 
 
@@ -205,12 +205,8 @@ def _names(partitions: list[str]) -> str:
 def _tries(tried: Earlier) -> str:
     if not tried.failures:
         return "a run that succeeded and left the same to do"
-    return f"{tried.failures} failed {_plural('run', tried.failures)}"
+    return counted(tried.failures, "failed run")
 
 
 def _clock(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%H:%M:%S UTC")
-
-
-def _plural(noun: str, count: int) -> str:
-    return noun if count == 1 else f"{noun}s"

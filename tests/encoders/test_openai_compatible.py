@@ -93,7 +93,7 @@ def row(index: int, embedding: Any) -> dict[str, Any]:
         (b"<html>a login page</html>", "not a list of embeddings"),
         (b"[]", "not a list of embeddings"),
         (b'{"data": null}', "not a list of embeddings"),
-        ({"data": [row(0, [1.0, 2.0])]}, "1 embeddings for 2 texts"),
+        ({"data": [row(0, [1.0, 2.0])]}, "1 embedding for 2 texts"),
         ({"data": [row(0, [1.0]), row(0, [1.0])]}, "2 embeddings for 2 texts"),
         ({"data": [row(0, [1.0]), row(1, [1.0, 2.0])]}, "not a list of embeddings"),
         ({"data": [row(0, "AAAA"), row(1, "AAAA")]}, "not a list of embeddings"),

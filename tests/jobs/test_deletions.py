@@ -153,7 +153,7 @@ def test_a_deleted_document_is_due_and_then_overdue(platform: Platform) -> None:
     overdue = overdue_deletions(platform, gone + timedelta(days=10.1))
     [row] = overdue.to_dicts()
     assert (row["document_id"], row["kind"], row["since"]) == ("docs/goes.md", DELETED, gone)
-    assert row["where"] == "release 1; query log (1 answers)"
+    assert row["where"] == "release 1; query log (1 answer)"
     assert "docs/goes.md" in overdue_table(overdue)
 
 

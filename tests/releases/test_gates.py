@@ -45,15 +45,15 @@ def test_a_sound_shard_is_conserved() -> None:
     [
         (
             {"listed": pl.DataFrame({"document_id": ["d/1", "d/2", "d/3"]})},
-            "1 states have no document",
+            "1 state has no document",
         ),
         (
             {"listed": pl.DataFrame({"document_id": [f"d/{i}" for i in range(1, 6)]})},
-            "1 listed documents have no state",
+            "1 listed document has no state",
         ),
         (
             {"indexed": pl.DataFrame({"document_id": ["d/1", "d/4"], "chunk_id": ["a", "c"]})},
-            "1 chunks are not indexed",
+            "1 chunk is not indexed",
         ),
         (
             {
@@ -61,12 +61,12 @@ def test_a_sound_shard_is_conserved() -> None:
                     {"document_id": ["d/1"] * 2 + ["d/4", "d/9"], "chunk_id": list("abcx")}
                 )
             },
-            "belong to no live document",
+            "to no live document",
         ),
         ({"rows_in_index": 4}, "the index holds 4 rows"),
         (
             {"chunks": pl.DataFrame({"document_id": ["d/1", "d/1"], "chunk_id": ["a", "b"]})},
-            "with words have no chunk",
+            "with words has no chunk",
         ),
     ],
 )
@@ -79,7 +79,7 @@ def test_a_loss_is_named(changes: dict[str, object], expected: str) -> None:
 def test_chunks_of_a_quarantined_document_without_an_older_version_are_a_leak() -> None:
     rows = pl.DataFrame({"document_id": ["d/1", "d/3", "d/4"], "chunk_id": ["a", "b", "c"]})
     gate = conservation({"docs": shard(chunks=rows, indexed=rows)})
-    assert "1 indexed chunks belong to no live document" in gate.explanation
+    assert "1 indexed chunk belongs to no live document" in gate.explanation
 
 
 UNIT = np.eye(4, dtype=np.float32)

@@ -226,7 +226,7 @@ def test_the_commands_ask_the_past_and_name_it(platform: Platform, ragline: Comm
     assert found["release"]["id"] == 2
     assert "thirty" in found["hits"][0]["text"]
     listed = ragline("search", "paid holiday", "--documents", "--as-of", "yesterday")
-    assert "1 documents from release 1 of 20" in listed.output
+    assert "1 document from release 1 of 20" in listed.output
 
 
 def test_the_commands_refuse_what_makes_no_sense(platform: Platform, ragline: Command) -> None:

@@ -8,6 +8,7 @@ import polars as pl
 
 from evals.golden_questions.schema import KNOWN_ITEMS
 from rag_assets.platform.settings import Settings
+from rag_assets.platform.wording import counted
 from rag_assets.releases.registry import LEARNED_FOR, Candidate
 
 from .parameters import MIN_TO_LEARN
@@ -67,10 +68,10 @@ def find_teaching(questions: pl.DataFrame, version_of: Callable[[pl.DataFrame], 
     )
     usable = train.filter(pl.col("answerable"), pl.col("evidence") == "current").height
     if usable < MIN_TO_LEARN:
-        why = f"{usable} golden questions to learn from, {MIN_TO_LEARN} are needed"
+        why = f"{counted(usable, 'golden question')} to learn from, {MIN_TO_LEARN} are needed"
         return Teaching(train.clear(), (), "", why)
     datasets = tuple(sorted(train["dataset"].unique()))
-    why = f"learned from {usable} golden questions ({', '.join(datasets)})"
+    why = f"learned from {counted(usable, 'golden question')} ({', '.join(datasets)})"
     return Teaching(train, datasets, version_of(train), why)
 
 

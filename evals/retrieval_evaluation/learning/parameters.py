@@ -10,6 +10,7 @@ import polars as pl
 from evals.retrieval_evaluation.retrieve import Progress
 from evals.retrieval_evaluation.run import Run, TooFewQuestions
 from rag_assets.platform.settings import QuerySettings
+from rag_assets.platform.wording import counted
 from rag_assets.query.engine import QueryEngine
 from rag_assets.query.parameters import QueryParameters
 from rag_assets.query.rerankers.base import Reranker
@@ -67,7 +68,7 @@ def learn_parameters(
     relevant = run.of(train).relevant(resolved=True)
     if len(relevant) < MIN_TO_LEARN:
         raise TooFewQuestions(
-            f"The evidence of only {len(relevant)} questions to learn from is in the release; at "
+            f"The evidence of only {counted(len(relevant), 'question')} to learn from is in the release; at "
             f"least {MIN_TO_LEARN} are needed.",
             "Check that the set belongs to the ingested sources (--source).",
         )

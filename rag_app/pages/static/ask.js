@@ -7,7 +7,7 @@ import { openLineage } from "./lineage.js";
 import { problemBox } from "./problem.js";
 import { hush, say, sayRest, sayStreamed, spoken } from "./speak.js";
 import { events } from "./sse.js";
-import { addressOf } from "./words.js";
+import { addressOf, counted } from "./words.js";
 
 let running = null;
 let count = 0;
@@ -106,9 +106,10 @@ function finish(turn, answer, asked) {
   fill(turn.text, answerText(answer.answer, answer));
   if (!turn.written) say(spoken(answer.answer));
   else sayRest();
-  const count_ = answer.abstained ? answer.closest.length : answer.citations.length;
-  const what = answer.abstained ? "close passages, none of which answers" : count_ === 1 ? "source" : "sources";
-  say(`Done. ${count_} ${what}.`);
+  const found = answer.abstained
+    ? counted(answer.closest.length, "close passage, which does not answer", "close passages, none of which answers")
+    : counted(answer.citations.length, "source");
+  say(`Done. ${found}.`);
   turn.rest.replaceWith(
     ...[factsOf(answer), noticesOf(answer), sourcesOf(answer, `sources-${turn.number}`), actionsOf(answer, turn, asked)]
       .filter(Boolean));

@@ -3,6 +3,7 @@ import { fetchJson, request } from "./api.js";
 import { byId, el, fill } from "./dom.js";
 import { problemBox } from "./problem.js";
 import { say } from "./speak.js";
+import { counted } from "./words.js";
 
 const LIMIT = 5;
 let open = null; // the form that suggestions from an opened document go to
@@ -74,7 +75,7 @@ function correction(answer, choices) {
       const { hits } = await fetchJson("/v1/search", { method: "POST", json: { query: words.value.trim(), limit: LIMIT } });
       if (!hits.length) fill(found, el("p", { class: "quiet", text: "Nothing was found." }));
       for (const hit of hits) addChoice(choices, passageOf({ ...hit, quote: hit.text }), false);
-      say(`${hits.length} passages found.`);
+      say(`${counted(hits.length, "passage")} found.`);
     } catch (error) {
       fill(found, problemBox(error));
     }

@@ -3,7 +3,7 @@ import { fetchJson } from "./api.js";
 import { el, fill } from "./dom.js";
 import { openPanel } from "./panel.js";
 import { problemBox } from "./problem.js";
-import { addressOf, answererWords, duration, moment } from "./words.js";
+import { addressOf, answererWords, duration, moment, withheldWords } from "./words.js";
 
 const DIGITS = 12;
 
@@ -25,7 +25,7 @@ export async function openLineage(answer, button) {
 
 function partsOf(found, answer) {
   const hidden = found.withheld
-    ? el("p", { class: "notice", text: `${found.withheld} passages are not shown: you may not read them (any more).` })
+    ? el("p", { class: "notice", text: withheldWords(found.withheld) })
     : null;
   const gone = found.index_problem ? el("p", { class: "notice", text: found.index_problem }) : null;
   const documents = found.documents.map((item) => documentOf(found, item));

@@ -28,6 +28,17 @@ export function degradedWords(name) {
   return `Something was left out: ${name.replaceAll("_", " ")}.`;
 }
 
+/** A number of things: `one` is what one of them is called, `many` what several are called. */
+export function counted(number, one, many = `${one}s`) {
+  return `${number} ${number === 1 ? one : many}`;
+}
+
+/** That passages are kept back from this reader. */
+export function withheldWords(number) {
+  const kept = counted(number, "passage is not shown: you may not read it", "passages are not shown: you may not read them");
+  return `${kept} (any more).`;
+}
+
 /** How sure the evidence is, as a word; `weak` where the answer itself says so. */
 export function confidenceWords(confidence, weak = false) {
   if (confidence === null || confidence === undefined) return weak ? { level: "weak", text: "Weak evidence" } : null;
@@ -51,7 +62,7 @@ export function ago(seconds) {
   const steps = [[60, "minute"], [3600, "hour"], [86400, "day"], [604800, "week"]];
   const [size, unit] = steps.filter(([step]) => seconds >= step).at(-1);
   const count = Math.round(seconds / size);
-  return `${count} ${unit}${count === 1 ? "" : "s"}`;
+  return counted(count, unit);
 }
 
 /** A moment, as this reader writes it. */

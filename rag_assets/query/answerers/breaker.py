@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
+from rag_assets.platform.wording import counted
+
 from .base import AnswererRefused, AnswererUnavailable
 
 
@@ -69,7 +71,7 @@ class CallBreaker:
             return False
         if remaining > 0 or not self._trial.acquire(blocking=False):
             raise AnswererUnavailable(
-                f"The LLM server {self._server} failed {self._breaker.fail_max} times in a row "
+                f"The LLM server {self._server} failed {counted(self._breaker.fail_max, 'time')} in a row "
                 "and is left alone for a while.",
                 f"Check the server; it is tried again in {max(remaining, 1):.0f} s.",
                 kind="circuit_open",

@@ -12,6 +12,7 @@ from rag_assets.platform import interruption
 from rag_assets.platform.errors import ConfigurationError
 from rag_assets.platform.settings import LLMSettings
 from rag_assets.platform.telemetry import Step, trace_headers, traced
+from rag_assets.platform.wording import counted
 
 from .breaker import CallBreaker
 from .completion import Completion, Message
@@ -221,7 +222,9 @@ class LLMClient:
                     if text:
                         yield text
         except DeadlinePassed:
-            what = f"did not end its answer within {self._settings.total_seconds:g} seconds"
+            what = (
+                f"did not end its answer within {counted(self._settings.total_seconds, 'second')}"
+            )
             raise AttemptFailed(make_error("timeout", self._server, what)) from None
         except failures as error:
             raise explain(error, self._server) from error

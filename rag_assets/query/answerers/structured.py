@@ -5,6 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from rag_assets.platform.wording import counted
+
 from .base import AnswererUnavailable
 from .no_answer import SENTENCE
 
@@ -59,7 +61,7 @@ def parse_answer(text: str) -> StructuredAnswer:
         return StructuredAnswer.model_validate_json(unfenced(text))
     except ValidationError as error:
         raise AnswererUnavailable(
-            f"The model's answer does not follow the JSON schema ({error.error_count()} errors).",
+            f"The model's answer does not follow the JSON schema ({counted(error.error_count(), 'error')}).",
             "Raise llm.max_answer_tokens if it was cut, or set llm.structured to false.",
             kind="invalid_response",
         ) from error

@@ -21,6 +21,7 @@ from rag_assets.erasure.rewriting import (
     secure,
 )
 from rag_assets.platform.platform import Platform
+from rag_assets.platform.wording import counted
 from rag_assets.query.log import answer_documents, answers
 from rag_assets.releases.schema import release_events, release_holds, releases
 
@@ -46,7 +47,8 @@ class QueryLogEraser:
             logged, named = (count_rows(connection, [table]) for table in TABLES[:2])
             registered = count_rows(connection, REGISTRY)
         searched = (
-            f"{logged} answers, {named} mentions of documents, {registered} rows of the registry"
+            f"{counted(logged, 'answer')}, {counted(named, 'mention')} of documents, "
+            f"{counted(registered, 'row')} of the registry"
         )
         return Found(searched, len(touched) + said)
 

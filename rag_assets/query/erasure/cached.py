@@ -12,6 +12,7 @@ from rag_assets.erasure.base import Erased, Found, Subject
 from rag_assets.erasure.redaction import Redaction
 from rag_assets.platform.errors import MissingExtra, RaglineError, StorageError
 from rag_assets.platform.platform import Platform
+from rag_assets.platform.wording import counted
 
 AT_ONCE = 500
 TIMEOUT_SECONDS = 10.0
@@ -45,7 +46,7 @@ class CachedAnswersEraser:
                     subject.document_id in text or said
                     for text, said in zip(texts, redaction.holding(texts), strict=True)
                 )
-        return Found(f"{searched} values in Redis", traces)
+        return Found(f"{counted(searched, 'value')} in Redis", traces)
 
     def erase(self, platform: Platform, subject: Subject) -> Erased:
         """Remove all that is cached."""

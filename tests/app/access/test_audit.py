@@ -192,7 +192,7 @@ def test_questions_go_on_without_the_log(
     with caplog.at_level(logging.ERROR):
         recorder.record(MIA, "ask", "a1", "ok")
         recorder.flush()
-    assert "1 entries of the audit log are lost" in caplog.text
+    assert "1 entry of the audit log is lost" in caplog.text
 
 
 def test_no_question_of_many_threads_is_lost(platform: Platform, recorder: Audit) -> None:

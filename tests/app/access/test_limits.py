@@ -116,7 +116,9 @@ def test_questions_of_a_day_are_counted_apart(redis: str) -> None:
     assert found.check(MIA).headers == {}
     found.check_quota(MIA)
     found.check_quota(MIA)
-    with pytest.raises(TooManyRequests, match="2 questions of today") as caught:
+    with pytest.raises(
+        TooManyRequests, match=r"today's questions are used up \(2 a day\)"
+    ) as caught:
         found.check_quota(MIA)
     assert 1 <= caught.value.retry_after <= 86_400
     found.check_quota(TOM)

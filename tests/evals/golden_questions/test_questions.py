@@ -132,7 +132,7 @@ def test_a_wrong_line_is_named_by_its_number(tmp_path: Path, line: Any, problem:
     [
         ("a d 1\na d\n", "line 3: has 2 columns"),
         ("a d one\n", "line 2: the grade 'one'"),
-        ("a d 1\nb d 1\n", "judges 1 queries .* e.g. 'b'"),
+        ("a d 1\nb d 1\n", "judges 1 query .* e.g. 'b'"),
     ],
 )
 def test_wrong_judgements_are_named(tmp_path: Path, lines: str, problem: str) -> None:
