@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.pool import NullPool
 
 from .errors import DatabaseUnavailable, StorageError
 
@@ -37,7 +38,7 @@ def open_database(url: str, state_path: Path) -> Engine:
     if not url:
         state_path.mkdir(parents=True, exist_ok=True)
         url = f"sqlite:///{state_path / 'platform.db'}"
-    address, options = make_url(url), {}
+    address, options = make_url(url), dict[str, int]()
     if address.get_backend_name() == "postgresql" and "connect_timeout" not in address.query:
         options["connect_timeout"] = CONNECT_SECONDS  # the driver itself waits for ever
     # a server may have ended a connection since; a file does not
@@ -47,7 +48,7 @@ def open_database(url: str, state_path: Path) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _configure_sqlite)
     try:
-        if current_revision(engine) != SCHEMA_REVISION:
+        if _revision_in_time(engine, options) != SCHEMA_REVISION:
             migrate(engine)
     except SQLAlchemyError as error:
         raise DatabaseUnavailable(
@@ -101,6 +102,16 @@ def unhurried() -> Iterator[None]:
         yield
     finally:
         UNHURRIED.reset(token)
+
+
+def _revision_in_time(engine: Engine, options: dict[str, int]) -> str | None:
+    """``current_revision`` of a server that answers; nothing is opened at one that hangs."""
+    if engine.dialect.name == "sqlite":
+        return current_revision(engine)
+    # apart from the engine itself, whose statements may take long
+    hasty = create_engine(engine.url, poolclass=NullPool, connect_args=options)
+    limit_waits(hasty, CONNECT_SECONDS)
+    return current_revision(hasty)
 
 
 def current_revision(engine: Engine) -> str | None:

@@ -76,13 +76,19 @@ class Patience:
         try:
             yield
         except psycopg2.Error as error:
+            self._over(
+                connection
+            )  # before it is closed: its descriptor may be somebody else's then
             if ended or not connection.given_up:
                 raise
             connection.close()
             raise NoAnswer(f"The server did not answer within {self.seconds:g} s.") from error
         finally:
-            with self._lock:
-                self._waiting.pop(connection, None)
+            self._over(connection)
+
+    def _over(self, connection: "PatientConnection") -> None:
+        with self._lock:
+            self._waiting.pop(connection, None)
 
     def _look(self) -> None:
         idle_since = time.monotonic()
@@ -92,7 +98,7 @@ class Patience:
             # within the lock: a connection that is waited for is not closed meanwhile
             with self._lock:
                 for connection, until in self._waiting.items():
-                    if now >= until:
+                    if now >= until and not connection.given_up:
                         connection.give_up()
                 if self._waiting:
                     idle_since = now

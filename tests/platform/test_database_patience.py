@@ -4,13 +4,18 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import psutil
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
-from rag_assets.platform.database import limit_waits, unhurried
+from rag_assets.platform import database
+from rag_assets.platform.database import limit_waits, open_database, unhurried
+from rag_assets.platform.errors import DatabaseUnavailable
+from tests.postgres import create_database
 
 SECONDS = 1.0
 LONG = 60.0
@@ -105,55 +110,72 @@ def test_a_server_that_says_nothing_is_tried_by_one_caller_only() -> None:
     engine.dispose()
 
 
-def test_a_server_behind_a_proxy_that_takes_connections_for_it(postgres_url: str) -> None:
-    """The proxy answers the greeting and passes on what is said, until it is told to be silent."""
-    path = sa.make_url(postgres_url).query["host"]
-    silent = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        passing = threading.Thread(
-            target=_pass_on, args=(listening, f"{path}/.s.PGSQL.5432", silent), daemon=True
+class Proxy:
+    """Stands before a server, takes connections for it, and passes on what is said.
+
+    Attributes:
+        silent: while it is set, nothing is passed on.
+        silent_from: it is set when this is said; empty: never.
+    """
+
+    def __init__(self, server: str, silent_from: bytes = b"") -> None:
+        self._server = f"{sa.make_url(server).query['host']}/.s.PGSQL.5432"
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.silent, self.silent_from = threading.Event(), silent_from
+        self.url = sa.make_url(server).set(
+            host="127.0.0.1", port=self._listening.getsockname()[1], query={"sslmode": "disable"}
         )
-        passing.start()
-        address = sa.make_url(postgres_url).set(
-            host="127.0.0.1", port=listening.getsockname()[1], query={"sslmode": "disable"}
-        )
-        engine = sa.create_engine(address, pool_pre_ping=True)
-        limit_waits(engine, SECONDS)
-        nap(engine, 0)
-        silent.set()
-        with pytest.raises(OperationalError, match="does not answer"):
-            nap(engine, 0)
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            client, _ = self._listening.accept()
+            server = socket.socket(socket.AF_UNIX)
+            server.connect(self._server)
+            for pair in ((client, server), (server, client)):
+                threading.Thread(target=self._copy, args=pair, daemon=True).start()
+
+    def _copy(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError), target:
+            while data := source.recv(65536):
+                if self.silent_from and self.silent_from in data:
+                    self.silent.set()
+                while self.silent.is_set():
+                    time.sleep(0.05)
+                target.sendall(data)
+
+
+def test_a_server_that_hangs_behind_a_proxy_is_used_again_when_it_goes_on(
+    postgres_url: str,
+) -> None:
+    proxy = Proxy(postgres_url)
+    engine = sa.create_engine(proxy.url, pool_pre_ping=True)
+    limit_waits(engine, SECONDS)
+    nap(engine, 0)
+    proxy.silent.set()
+    for _ in range(2):
         with pytest.raises(OperationalError, match="The server does not answer"):
             nap(engine, 0)
-        silent.clear()
-        end = time.monotonic() + LONG
-        while True:
-            try:
-                nap(engine, 0)
-                break
-            except OperationalError:
-                assert time.monotonic() < end
-                time.sleep(0.2)
+    proxy.silent.clear()
+    end = time.monotonic() + LONG
+    while True:
+        try:
+            nap(engine, 0)
+            break
+        except OperationalError:
+            assert time.monotonic() < end
+            time.sleep(0.2)
     engine.dispose()
 
 
-def _pass_on(listening: socket.socket, server: str, silent: threading.Event) -> None:
-    def copy(source: socket.socket, target: socket.socket) -> None:
-        try:
-            while data := source.recv(65536):
-                while silent.is_set():
-                    time.sleep(0.05)
-                target.sendall(data)
-        except OSError:
-            pass
-        target.close()
-
-    while True:
-        try:
-            client, _ = listening.accept()
-        except OSError:
-            return
-        behind = socket.socket(socket.AF_UNIX)
-        behind.connect(server)
-        for pair in ((client, behind), (behind, client)):
-            threading.Thread(target=copy, args=pair, daemon=True).start()
+def test_nothing_is_opened_at_a_server_that_hangs(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "CONNECT_SECONDS", int(SECONDS))
+    proxy = Proxy(create_database(postgres_url), silent_from=b"alembic_version")
+    address = proxy.url.render_as_string(hide_password=False)
+    with pytest.raises(DatabaseUnavailable, match="did not answer within 1 s"):
+        open_database(address, tmp_path)
+    proxy.silent_from = b""
+    proxy.silent.clear()
+    open_database(address, tmp_path).dispose()

@@ -95,6 +95,7 @@ def test_one_that_hangs_holds_nobody_and_is_used_again_when_it_goes_on(
             others = search, rating, lineage
             assert {(seen.status, seen.kind) for seen in others} == {UNAVAILABLE}
             nobody_knows_a_stranger(caller)
+            assert caller.send("GET", "/metrics").status == 200
             measured("PostgreSQL: hangs, known", max(seen.seconds for seen in others))
     took = eventually(lambda: caller.ask().status == 200, "an answer")
     measured("PostgreSQL: goes on, answers again", took)
