@@ -1,13 +1,24 @@
 """The PostgreSQL of the platform goes and comes: what needs it says so, and goes on afterwards."""
 
 import json
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
 
 from rag_app.access.keys import make_key
+from rag_app.service.forgetting import forget_document
+from rag_assets.platform.database import limit_waits
+from tests.postgres import create_database
 from tests.query.openai_server import Reply
 
 from .asking import QUESTION, QUOTED, Caller, errors_of, eventually, measured
+from .conftest import released
 from .servers import LLM, Postgres
 
 UNAVAILABLE = (503, "database-unavailable")
@@ -103,6 +114,33 @@ def test_one_that_hangs_holds_nobody_and_is_used_again_when_it_goes_on(
     eventually(lambda: not caller.missing(), "ready")
     assert caller.send("POST", "/v1/feedback", json=feedback).status == 201
     assert not list(errors_of(caller.service))
+
+
+def test_an_erasure_takes_as_long_as_it_takes(
+    tmp_path: Path, model_cache: Path, postgres: Postgres
+) -> None:
+    """Somebody holds a table that it has to clean, for longer than a question would wait."""
+    environment = {"RAG_DATABASE_URL": create_database(postgres.url)}
+    platform = released(tmp_path, model_cache, environment)
+    limit_waits(platform.database, 1)
+    held = threading.Event()
+
+    def hold() -> None:
+        other = sa.create_engine(environment["RAG_DATABASE_URL"], poolclass=sa.NullPool)
+        with other.begin() as connection:
+            connection.execute(sa.text("LOCK TABLE answers IN ACCESS EXCLUSIVE MODE"))
+            held.set()
+            time.sleep(4)
+
+    with ThreadPoolExecutor() as pool:
+        holding = pool.submit(hold)
+        assert held.wait(30)
+        with pytest.raises(OperationalError), platform.database.connect() as connection:
+            connection.execute(sa.text("SELECT count(*) FROM answers"))
+        receipt = forget_document(platform, "docs/travel.md", actor="me", reason="asked to")
+        holding.result()
+    assert receipt["complete"]
+    platform.close()
 
 
 def test_a_restart_is_not_seen_by_an_answer_that_is_being_written(
