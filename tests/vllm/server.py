@@ -88,6 +88,10 @@ class VLLMServer:
         """How many tokens it has written since it started."""
         return self._metric("generation_tokens_total")
 
+    def cached_tokens(self) -> int:
+        """How many tokens of prompts it need not read, since their prefix was known."""
+        return self._metric("prefix_cache_hits_total")
+
     def _metric(self, name: str) -> int:
         text = httpx.get(f"{self.root}/metrics", timeout=60).text
         found = re.search(rf"^vllm:{name}\{{.*\}} (\S+)$", text, re.MULTILINE)

@@ -125,6 +125,23 @@ class TestAnAnswer:
         assert draft.finish_reason == "stop"
         assert 0 < draft.completion_tokens < LONG
 
+    def test_passages_that_were_read_before_are_not_read_again(
+        self, vllm_server: VLLMServer
+    ) -> None:
+        texts = [f"{page} {PAGE}" for page in range(4)]  # no other test begins with these
+        answerer = make_answerer(vllm_server)
+        _, draft = read(answerer, make_request("How much may a room cost?", texts))
+
+        before = vllm_server.cached_tokens()
+        read(answerer, make_request("Who approves more than that?", texts))
+        # whole blocks are kept, and the question at the end is another one
+        assert vllm_server.cached_tokens() - before > 0.8 * draft.prompt_tokens
+
+        before = vllm_server.cached_tokens()
+        read(make_answerer(vllm_server), make_request("How much may a room cost?", texts))
+        # with a key of its own, an answerer shares the instructions at most
+        assert vllm_server.cached_tokens() - before < 0.5 * draft.prompt_tokens
+
     def test_answers_of_several_threads_do_not_mix(self, vllm_server: VLLMServer) -> None:
         answerer = make_answerer(vllm_server)
         requests = [make_request(texts=[PAGE] * passages) for passages in (1, 2, 3, 4)]
