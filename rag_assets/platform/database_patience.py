@@ -76,9 +76,8 @@ class Patience:
         try:
             yield
         except psycopg2.Error as error:
-            self._over(
-                connection
-            )  # before it is closed: its descriptor may be somebody else's then
+            # before it is closed: its descriptor may be somebody else's then
+            self._over(connection)
             if ended or not connection.given_up:
                 raise
             connection.close()
