@@ -5,6 +5,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from rag_assets.platform.interruption import Interrupted
 from rag_assets.query.access import Caller
 from rag_assets.query.answer import Answer, Hit, Token
 from rag_assets.query.answering import Event
@@ -92,7 +93,7 @@ class MeasuredEngine:
         self._metrics.change("ragline_questions_in_progress", 1)
         try:
             yield course
-        except GeneratorExit:
+        except (GeneratorExit, Interrupted):
             course.broke("cancelled")
             raise
         except Exception:

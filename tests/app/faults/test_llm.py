@@ -27,6 +27,7 @@ WAYS: dict[str, tuple[Reply, str]] = {
     "refuses the key": (Reply(status=401), "llm_bad_key"),
 }
 # keep-alive comments come for ever: no time limit but that of the whole answer ends it
+CANCELLED = 'ragline_questions_total{answerer="none",outcome="cancelled"}'
 HANGS = Reply(hang=0, comments=True)
 LONG_AFTER_SECONDS = 60.0  # half of llm.total_seconds: whoever is free by then was freed
 
@@ -66,7 +67,7 @@ def test_one_that_is_killed_is_asked_again_when_it_is_back(caller: Caller, llm: 
 def test_who_leaves_one_that_hangs_holds_no_thread(caller: Caller, llm: LLM, stream: bool) -> None:
     """The service answers two questions at a time, and two callers wait in vain."""
     llm.reset(default=HANGS)
-    gone = threading.Event()
+    gone, cancelled = threading.Event(), caller.number(CANCELLED)
 
     def waits(number: int) -> None:
         body = {"question": QUESTION, "limit": 91 + number, "stream": stream}
@@ -100,6 +101,7 @@ def test_who_leaves_one_that_hangs_holds_no_thread(caller: Caller, llm: LLM, str
     measured(f"LLM: hangs, its callers left (stream: {stream}), a thread is free", seconds)
     assert seconds < LONG_AFTER_SECONDS
     assert llm.cut_off.wait(LONG_AFTER_SECONDS)
+    eventually(lambda: caller.number(CANCELLED) == cancelled + 2, "two questions that are counted")
 
 
 def test_who_gives_up_a_call_holds_no_thread() -> None:
