@@ -211,7 +211,10 @@ class LLMClient:
         failures = (openai.OpenAIError, httpx2.HTTPError, httpx2.InvalidURL, ValueError)
         try:
             chat = self._client().chat.completions
-            with chat.create(**body, **self._options(deadline)) as stream:
+            # what is given as extra is sent as it is: the library would look through every message
+            # for names to translate, which takes a millisecond
+            sent = {"model": body["model"], "messages": [], "stream": True, "extra_body": body}
+            with chat.create(**sent, **self._options(deadline)) as stream:
                 kind = stream.response.headers.get("Content-Type", "")
                 if not kind.startswith("text/event-stream"):
                     raise ValueError(f"content type {kind!r}")
