@@ -70,7 +70,7 @@ class VLLMServer:
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
-        """Let none of its processes run; connections stay open."""
+        """Let none of its processes run; connections stay open. It may be killed meanwhile."""
         processes = self._processes()
         for process in processes:
             process.suspend()
@@ -78,7 +78,8 @@ class VLLMServer:
             yield
         finally:
             for process in processes:
-                process.resume()
+                with suppress(psutil.NoSuchProcess):  # it may have been killed meanwhile
+                    process.resume()
 
     def running_requests(self) -> int:
         """How many requests it is working on or has in its queue, by its own metrics."""
