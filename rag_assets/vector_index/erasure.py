@@ -11,6 +11,7 @@ running it again does everything again: nothing refers to the versions that were
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ from rag_assets.platform.errors import IndexUnavailable
 from rag_assets.platform.storage import storage_errors
 
 from .table import HEAD_TAG, MAX_UNINDEXED_ROWS, index_kinds, resume_head
-from .version_files import DatasetFiles
+from .version_files import VALUES, DatasetFiles
 
 # larger files would make more than one, and a file must replace a file
 MAX_FILE_ROWS = 2**31
@@ -50,15 +51,9 @@ def erase_documents(
     Raises:
         IndexUnavailable: a version cannot be read.
     """
-    with storage_errors(f"{uri}/{table}"):
-        try:
-            eraser = _Eraser(f"{uri}/{table}.lance", frozenset(document_ids), storage_options)
-            return eraser.erase(versions)
-        except (RuntimeError, ValueError) as error:
-            raise IndexUnavailable(
-                f"The documents cannot be erased from the index table {table}: {error}.",
-                "Nothing was lost; run 'ragline verify --all', then the command again.",
-            ) from error
+    with _unreadable(uri, table, "erased from"):
+        eraser = _Eraser(f"{uri}/{table}.lance", frozenset(document_ids), storage_options)
+        return eraser.erase(versions)
 
 
 def index_traces(
@@ -78,17 +73,37 @@ def index_traces(
 
     Returns:
         Rows of data files, each counted once however many versions share the file, and entries of
-        indices over document ids.
+        indices over document ids. A file that is gone holds nothing.
+
+    Raises:
+        IndexUnavailable: a file cannot be read.
     """
     files = DatasetFiles(f"{uri}/{table}.lance", storage_options)
     ids = frozenset(document_ids)
     data: set[str] = set()
     indices: set[str] = set()
-    for dataset in [files.at(None), *(files.at(version) for version in versions)]:
-        data |= set(files.data_files(dataset).values())
-        indices |= set(files.index_uuids(dataset, "document_id"))
-    rows = sum(_traces(files, path, ids, list(phrases)) for path in sorted(data))
-    return rows + sum(len(files.indexed_values(uuid) & ids) for uuid in indices)
+    with _unreadable(uri, table, "searched"):
+        for dataset in [files.at(None), *(files.at(version) for version in versions)]:
+            data |= set(files.data_files(dataset).values())
+            indices |= {f"{uuid}/{VALUES}" for uuid in files.index_uuids(dataset, "document_id")}
+        found = [_traces(files, path, ids, list(phrases)) for path in files.present(data, "data")]
+        for path in files.present(indices, "_indices"):
+            found.append(len(files.indexed_values(path.removesuffix(f"/{VALUES}")) & ids))
+    return sum(found)
+
+
+@contextmanager
+def _unreadable(uri: str, table: str, what: str) -> Iterator[None]:
+    with storage_errors(f"{uri}/{table}"):
+        try:
+            yield
+        except (RuntimeError, ValueError, OSError) as error:
+            if getattr(error, "errno", None) is not None:
+                raise  # the system's; the others are words of Lance about a file
+            raise IndexUnavailable(
+                f"The index table {table} cannot be {what}: {error}.",
+                "Nothing was lost; run 'ragline verify --all', then the command again.",
+            ) from error
 
 
 def _traces(files: DatasetFiles, path: str, ids: frozenset[str], phrases: list[str]) -> int:

@@ -1,12 +1,15 @@
 """The files under versions of a Lance dataset: what they hold, deleted rows included."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import polars as pl
 
 from rag_assets.platform.errors import IndexUnavailable
+
+# where a B-tree index keeps its values
+VALUES = "page_data.lance"
 
 
 class DatasetFiles:
@@ -48,6 +51,13 @@ class DatasetFiles:
             found[int(fragment.fragment_id)] = str(paths[0])
         return found
 
+    def present(self, paths: Iterable[str], folder: str) -> list[str]:
+        """Those of some files that are there; an untagged version may name others."""
+        from lance.file import LanceFileSession
+
+        session = LanceFileSession(self.uri, self.options)
+        return [path for path in sorted(paths) if session.contains(f"{folder}/{path}")]
+
     def batches(self, path: str, columns: list[str] | None = None) -> Iterator[Any]:
         """All rows of a data file, deleted ones included, in the order of their places."""
         yield from self._reader(f"data/{path}", columns).read_all(batch_size=4096).to_batches()
@@ -86,7 +96,7 @@ class DatasetFiles:
     def indexed_values(self, uuid: str) -> frozenset[str]:
         """The values that a B-tree index keeps; all indices of a version are renewed together."""
         if uuid not in self._values:
-            reader = self._reader(f"_indices/{uuid}/page_data.lance", ["values"])
+            reader = self._reader(f"_indices/{uuid}/{VALUES}", ["values"])
             values = reader.read_all().to_table()["values"].unique().to_pylist()
             self._values[uuid] = frozenset(values) - {None}
         return self._values[uuid]

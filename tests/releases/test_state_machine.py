@@ -46,7 +46,7 @@ def test_a_history_with_everything_in_it(
         machine.ingest()
         machine.promote(Chosen(max(machine.model.releases)), accepted=False)
         machine.the_past_is_what_the_model_remembers()
-        for planted in ("missing_tag", "edited_rows", "wrong_vectors"):
+        for planted in ("missing_tag", "edited_rows", "wrong_vectors", "lost_fragment"):
             machine.damage_the_live_release(planted)
         machine.truncate_a_table("chunks")
         machine.what_is_readable_is_what_the_model_says()

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from lance.file import LanceFileReader
 from polars.testing import assert_frame_equal
 
+from rag_assets.platform.errors import IndexUnavailable
 from rag_assets.vector_index import erasure as erasure_module
 from rag_assets.vector_index import table as table_module
 from rag_assets.vector_index.erasure import erase_documents, index_traces
 from rag_assets.vector_index.reader import IndexReader
-from rag_assets.vector_index.retention import drop_table, move_tag, purge, tables, tags
+from rag_assets.vector_index.retention import drop_table, move_tag, purge, tables, tags, versions
 from rag_assets.vector_index.table import IndexTable
 from rag_assets.vector_index.version_files import DatasetFiles
 from tests.s3_server import s3_server
@@ -128,6 +129,40 @@ def test_after_the_purge_no_file_holds_a_word_of_it(tmp_path: Path) -> None:
     assert "alpha words" in text
     for trace in (SECRET, "zanzibar", PHRASE):
         assert trace not in text
+
+
+def test_what_no_release_needs_and_is_gone_keeps_nobody_from_erasing(tmp_path: Path) -> None:
+    other = {"docs/a": ["alpha words"]}
+    build(tmp_path, [{**other, SECRET: [f"{PHRASE} {when}"]} for when in ("early", "late")])
+    files = DatasetFiles(f"{tmp_path}/{NAME}.lance")
+    early, late = (
+        set(files.data_files(files.at(f"release-{number}")).values()) for number in (1, 2)
+    )
+    files.at(None).tags.delete("release-1")
+    gone = early - late
+    assert gone
+    for path in gone:
+        Path(files.uri, "data", path).unlink()
+    every = versions(str(tmp_path), NAME)
+
+    def found() -> int:
+        return index_traces(str(tmp_path), NAME, every, [SECRET], [PHRASE])
+
+    assert found() > 0
+    erase(tmp_path)
+    purge(str(tmp_path), NAME)
+    every = versions(str(tmp_path), NAME)
+    assert found() == 0
+    assert SECRET not in decoded(tmp_path)
+
+
+def test_a_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    build(tmp_path, HISTORY[:2])
+    files = DatasetFiles(f"{tmp_path}/{NAME}.lance")
+    for path in files.data_files(files.at("release-2")).values():
+        Path(files.uri, "data", path).write_bytes(b"no table")
+    with pytest.raises(IndexUnavailable, match="cannot be searched"):
+        traces(tmp_path)
 
 
 def test_the_words_are_no_tokens_any_more(tmp_path: Path) -> None:
