@@ -91,8 +91,8 @@ class Patience:
 
     def _look(self) -> None:
         idle_since = time.monotonic()
-        while True:
-            time.sleep(LOOK_SECONDS)
+        pause = threading.Event()  # never set
+        while not pause.wait(LOOK_SECONDS):
             now = time.monotonic()
             # within the lock: a connection that is waited for is not closed meanwhile
             with self._lock:
