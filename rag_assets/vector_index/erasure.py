@@ -21,7 +21,7 @@ from rag_assets.platform.errors import IndexUnavailable
 from rag_assets.platform.storage import storage_errors
 
 from .table import HEAD_TAG, MAX_UNINDEXED_ROWS, index_kinds, resume_head
-from .version_files import VALUES, DatasetFiles
+from .version_files import DatasetFiles
 
 # larger files would make more than one, and a file must replace a file
 MAX_FILE_ROWS = 2**31
@@ -85,11 +85,16 @@ def index_traces(
     with _unreadable(uri, table, "searched"):
         for dataset in [files.at(None), *(files.at(version) for version in versions)]:
             data |= set(files.data_files(dataset).values())
-            indices |= {f"{uuid}/{VALUES}" for uuid in files.index_uuids(dataset, "document_id")}
-        found = [_traces(files, path, ids, list(phrases)) for path in files.present(data, "data")]
-        for path in files.present(indices, "_indices"):
-            found.append(len(files.indexed_values(path.removesuffix(f"/{VALUES}")) & ids))
-    return sum(found)
+            indices |= set(files.index_uuids(dataset, "document_id"))
+        rows = sum(
+            _traces(files, path, ids, list(phrases))
+            for path in sorted(data)
+            if files.has_data(path)
+        )
+        entries = sum(
+            len(files.indexed_values(uuid) & ids) for uuid in indices if files.has_values(uuid)
+        )
+    return rows + entries
 
 
 @contextmanager

@@ -1,15 +1,16 @@
 """The files under versions of a Lance dataset: what they hold, deleted rows included."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from rag_assets.platform.errors import IndexUnavailable
 
-# where a B-tree index keeps its values
-VALUES = "page_data.lance"
+if TYPE_CHECKING:
+    from lance.file import LanceFileSession
 
 
 class DatasetFiles:
@@ -51,12 +52,19 @@ class DatasetFiles:
             found[int(fragment.fragment_id)] = str(paths[0])
         return found
 
-    def present(self, paths: Iterable[str], folder: str) -> list[str]:
-        """Those of some files that are there; an untagged version may name others."""
+    def has_data(self, path: str) -> bool:
+        """Whether a data file is there; an untagged version may name others."""
+        return self._session.contains(f"data/{path}")
+
+    def has_values(self, uuid: str) -> bool:
+        """Whether the values of a B-tree index are there."""
+        return self._session.contains(_values_of(uuid))
+
+    @cached_property
+    def _session(self) -> "LanceFileSession":
         from lance.file import LanceFileSession
 
-        session = LanceFileSession(self.uri, self.options)
-        return [path for path in sorted(paths) if session.contains(f"{folder}/{path}")]
+        return LanceFileSession(self.uri, self.options)
 
     def batches(self, path: str, columns: list[str] | None = None) -> Iterator[Any]:
         """All rows of a data file, deleted ones included, in the order of their places."""
@@ -96,7 +104,7 @@ class DatasetFiles:
     def indexed_values(self, uuid: str) -> frozenset[str]:
         """The values that a B-tree index keeps; all indices of a version are renewed together."""
         if uuid not in self._values:
-            reader = self._reader(f"_indices/{uuid}/{VALUES}", ["values"])
+            reader = self._reader(_values_of(uuid), ["values"])
             values = reader.read_all().to_table()["values"].unique().to_pylist()
             self._values[uuid] = frozenset(values) - {None}
         return self._values[uuid]
@@ -146,3 +154,7 @@ class DatasetFiles:
         from lance.file import LanceFileReader
 
         return LanceFileReader(f"{self.uri}/{path}", self.options, columns)
+
+
+def _values_of(uuid: str) -> str:
+    return f"_indices/{uuid}/page_data.lance"

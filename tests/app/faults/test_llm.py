@@ -26,8 +26,8 @@ WAYS: dict[str, tuple[Reply, str]] = {
     "cites nothing": (Reply(tokens=("It depends.",)), "llm_uncited"),
     "refuses the key": (Reply(status=401), "llm_bad_key"),
 }
-# keep-alive comments come for ever: no time limit but that of the whole answer ends it
 CANCELLED = 'ragline_questions_total{answerer="none",outcome="cancelled"}'
+# keep-alive comments come for ever: no time limit but that of the whole answer ends it
 HANGS = Reply(hang=0, comments=True)
 LONG_AFTER_SECONDS = 60.0  # half of llm.total_seconds: whoever is free by then was freed
 
