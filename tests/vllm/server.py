@@ -13,7 +13,8 @@ import httpx
 import psutil
 import pytest
 
-PYTHON = Path(__file__).parents[2] / ".venv-vllm" / "bin" / "python"
+ROOT = Path(__file__).parents[2]
+PYTHON = ROOT / ".venv-vllm" / "bin" / "python"
 MODEL_NAME = "tiny-random"
 START_SECONDS = 240
 STOP_SECONDS = 30
@@ -80,6 +81,16 @@ class VLLMServer:
             for process in processes:
                 with suppress(psutil.NoSuchProcess):  # it may have been killed meanwhile
                     process.resume()
+
+    @contextmanager
+    def slowed(self) -> Iterator[None]:
+        """Let it write twenty tokens a second at most, see `tests.vllm.pace`."""
+        slow = self.folder / "slow"
+        slow.touch()
+        try:
+            yield
+        finally:
+            slow.unlink()
 
     def running_requests(self) -> int:
         """How many requests it is working on or has in its queue, by its own metrics."""
@@ -161,6 +172,7 @@ def running_server(folder: Path, log: Path) -> Iterator[VLLMServer]:
         *("--model", str(folder), "--served-model-name", MODEL_NAME),
         *("--dtype", "float32", "--enforce-eager", "--max-num-seqs", "8"),
         *("--structured-outputs-config", STRUCTURED),
+        *("--logits-processors", "tests.vllm.pace:Pace"),
     ]
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -168,7 +180,7 @@ def running_server(folder: Path, log: Path) -> Iterator[VLLMServer]:
             stdout=output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, **ENVIRONMENT},
+            env={**os.environ, **ENVIRONMENT, "PYTHONPATH": str(ROOT)},
             cwd=folder,
             start_new_session=True,
         )
