@@ -2,8 +2,10 @@
 
 ``ragline serve`` runs as a process of its own over the deployment of ``benchmarks.search``; callers
 are threads with one connection each. What the service adds is the time that a caller waits beyond the
-time that the engine says it took (``timings_ms``), request by request. The cache is off for the first
-part, and on for the second, in which every question has been asked before.
+time that the engine says it took (``timings_ms``), request by request. A call of the engine takes a
+little more than it says, too: the first lines are the same questions without the service, whose
+*added* belongs to the engine. The cache is off for the first part, and on for the second, in which
+every question has been asked before.
 
 Run: ``python -m benchmarks.service [--chunks 100000] [--requests 200] [--json]``.
 """
@@ -11,12 +13,14 @@ Run: ``python -m benchmarks.service [--chunks 100000] [--requests 200] [--json]`
 import argparse
 import http.client
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,10 +29,13 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.connection import Connection
 from benchmarks.search import DATA, build, percentile, questions
 from rag_assets.encoders import make_encoder
 from rag_assets.platform.platform import Platform
 from rag_assets.platform.settings import Settings
+from rag_assets.query.access import Caller
+from rag_assets.query.engine import QueryEngine
 from rag_assets.releases.registry import Registry
 
 CALLERS = (1, 8, 32)
@@ -97,21 +104,19 @@ def together(
     waiting, lock, taken, failed = iter(bodies), threading.Lock(), list[Taken](), list[str]()
 
     def work() -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-        while not failed:
-            with lock:
-                body = next(waiting, None)
-            if body is None:
-                return
-            started = time.perf_counter()
-            connection.request("POST", path, body, {"Content-Type": "application/json"})
-            response = connection.getresponse()
-            content = response.read()
-            waited = time.perf_counter() - started
-            if response.status != 200:
-                failed.append(f"{response.status}: {content[:200]!r}")
-                return
-            taken.append(Taken(waited, engine_seconds(path, json.loads(content))))
+        with Connection(port) as connection:
+            while not failed:
+                with lock:
+                    body = next(waiting, None)
+                if body is None:
+                    return
+                started = time.perf_counter()
+                status, content = connection.post(path, body)
+                waited = time.perf_counter() - started
+                if status != 200:
+                    failed.append(f"{status}: {content[:200]!r}")
+                    return
+                taken.append(Taken(waited, engine_seconds(path, json.loads(content))))
 
     threads = [threading.Thread(target=work) for _ in range(callers)]
     started = time.perf_counter()
@@ -154,7 +159,7 @@ def measure(home: Path, texts: Sequence[str]) -> list[list[str]]:
             json.dumps({"question": text, "answerer": "extractive"}).encode() for text in texts
         ],
     }
-    rows = []
+    rows = called(home, texts)
     with serving(home, cache=False) as (port, process):
         for path, requests in bodies.items():
             together(port, path, requests[:20], 4)  # what is loaded at first use
@@ -169,6 +174,37 @@ def measure(home: Path, texts: Sequence[str]) -> list[list[str]]:
             rate, taken = together(port, "/v1/ask", asked, callers)
             memory = process.memory_info().rss
             rows.append(row_of("/v1/ask, warm cache", callers, rate, taken, memory))
+    return rows
+
+
+def called(home: Path, texts: Sequence[str]) -> list[list[str]]:
+    """The lines of the engine itself, called in a process of its own as the service calls it."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_called, home, texts).result()
+
+
+def _called(home: Path, texts: Sequence[str]) -> list[list[str]]:
+    engine, caller = QueryEngine(Platform(Settings(home=str(home)))), Caller(admin=True)
+
+    def search(text: str) -> dict[str, float]:
+        return engine.retrieve(text, caller).timings_ms
+
+    def ask(text: str) -> dict[str, float]:
+        return engine.ask(text, caller, answerer="extractive").timings_ms
+
+    rows = []
+    for path, call in {"/v1/search": search, "/v1/ask": ask}.items():
+        for text in texts[:20]:
+            call(text)
+        taken, began = [], time.perf_counter()
+        for text in texts:
+            started = time.perf_counter()
+            timings = call(text)
+            waited = time.perf_counter() - started
+            taken.append(Taken(waited, engine_seconds(path, {"timings_ms": timings})))
+        rate = len(taken) / (time.perf_counter() - began)
+        memory = psutil.Process().memory_info().rss
+        rows.append(row_of(f"{path}, the engine itself", 1, rate, taken, memory))
     return rows
 
 
