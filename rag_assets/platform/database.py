@@ -19,6 +19,8 @@ from .errors import DatabaseUnavailable, StorageError
 SCHEMA_REVISION = "0005"
 CONNECT_SECONDS = 10
 BUSY_SECONDS = 30
+# of SQLite's write-ahead log (4 KB each): how many there are before the answer log itself sees to them
+LOG_PAGES = 4000
 MIGRATIONS = Path(__file__).with_name("migrations")
 # what is done now may take the database as long as it takes
 UNHURRIED: ContextVar[bool] = ContextVar("UNHURRIED", default=False)
@@ -65,7 +67,8 @@ def open_log_database(database: Engine) -> Engine:
     PostgreSQL: the same engine. SQLite: one connection for all threads of the process. They queue for
     it in order, where SQLite would have them sleep and try again, and its commits do not wait for the
     disk: a killed process loses nothing, a power cut at most what came after the last commit of
-    any other connection.
+    any other connection. Those also move what was written from SQLite's log into its file, as a rule,
+    while nobody waits for an answer.
 
     Args:
         database: from ``open_database``.
@@ -158,4 +161,5 @@ def _configure_sqlite(connection: object, _record: object) -> None:
 def _flush_later(connection: object, _record: object) -> None:
     cursor = connection.cursor()  # type: ignore[attr-defined]
     cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute(f"PRAGMA wal_autocheckpoint={LOG_PAGES}")
     cursor.close()
