@@ -374,3 +374,20 @@ def test_threads_queue_for_the_one_connection_of_the_log(tmp_path: Path) -> None
     ]
     full, normal = 2, 1
     assert [mode.scalar_one() for mode in modes] == [full, normal]
+
+
+def test_the_log_of_sqlite_is_moved_into_its_file_by_others(tmp_path: Path) -> None:
+    database = open_database("", tmp_path)
+    log = AnswerLog(database, "full", open_log_database(database))
+    file = tmp_path / "platform.db"
+    ahead, before = Path(f"{file}-wal"), file.stat().st_size
+    page = 4096
+    # SQLite's own limit is 1,000 pages: every connection but that of the log keeps to it
+    for number in range(200):
+        log.record(replace(example(f"answer {number}"), answer=5 * page * "x"))
+    assert ahead.stat().st_size > 1_500 * page
+    assert file.stat().st_size == before
+
+    ErasureRequests(database).open("docs/a.md", within_days=1)
+
+    assert file.stat().st_size > before + 1_000 * page
