@@ -5,7 +5,7 @@ import multiprocessing
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from importlib.metadata import version
 from threading import Thread
 
@@ -37,12 +37,13 @@ from .routes import (
     search,
     uploads,
 )
+from .standstill import ended_at_standstill
 from .waiting import Waiting
 
 logger = logging.getLogger(__name__)
 
 
-def create_app(platform: Platform) -> FastAPI:
+def create_app(platform: Platform, *, own_process: bool = False) -> FastAPI:
     """The service of a deployment, as an ASGI application.
 
     Nothing is opened before it starts; a deployment that cannot answer yet is served all the same,
@@ -50,6 +51,7 @@ def create_app(platform: Platform) -> FastAPI:
 
     Args:
         platform: the deployment.
+        own_process: nothing else is in the process, which ends when the application stands still.
     """
     platform.database  # noqa: B018 - nothing is made, again and again, while it is away
     services = Services.of(platform)
@@ -58,8 +60,10 @@ def create_app(platform: Platform) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         Thread(target=_warm_up, args=(services,), name="warm-up", daemon=True).start()
+        silence = platform.settings.server.worker_silence_seconds
         async with mcp.running():
-            yield
+            with ended_at_standstill(silence) if own_process else nullcontext():
+                yield
         services.close()
 
     app = FastAPI(
@@ -113,12 +117,12 @@ def application() -> FastAPI | Waiting:
     try:
         platform = Platform.load()
         try:
-            return create_app(platform)
+            return create_app(platform, own_process=True)
         except DatabaseUnavailable as error:
             if not platform.settings.database_url.get_secret_value():
                 raise  # a file of this machine does not come by itself
             logger.warning("The service waits for the platform database: %s", error)
-            return Waiting(lambda: create_app(platform), platform.settings)
+            return Waiting(lambda: create_app(platform, own_process=True), platform.settings)
     except RaglineError as error:
         if multiprocessing.parent_process() is None:
             raise

@@ -81,7 +81,7 @@ class ServerSettings(Section):
     worker_silence_seconds: float = Field(
         default=30.0,
         ge=5,
-        description="Of several workers, one that hangs for so long is replaced.",
+        description="A process that hangs for so long is ended; of several workers, replaced.",
     )
 
 
