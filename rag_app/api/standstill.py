@@ -2,6 +2,8 @@
 
 Whoever looks after it (``ragline up``, the parent of several workers, an orchestrator) starts another.
 Threads that answer for the process, and a port that is open, tell nobody that it is of no use.
+The watchdog of ``faulthandler`` would also end a process that was only stopped for a while, and what it
+says does not reach the log.
 """
 
 import asyncio

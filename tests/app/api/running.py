@@ -73,20 +73,31 @@ def serving(
 ) -> Iterator[Service]:
     """Run the server of a deployment."""
     port = free_port()
+    command = [*COMMAND, "serve", "--port", str(port), *options]
+    path = "/readyz" if ready else "/healthz"
+    with running(folder, command, port, environment or {}, path) as service:
+        yield service
+
+
+@contextmanager
+def running(
+    folder: Path, command: list[str], port: int, environment: dict[str, str], path: str
+) -> Iterator[Service]:
+    """Run a command in a folder, once it answers a path at a port."""
     log = folder / f"serve-{port}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*COMMAND, "serve", "--port", str(port), *options],
+            command,
             cwd=folder,
             stdout=output,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, **(environment or {})},
+            env={**os.environ, **environment},
             start_new_session=True,
         )
     service = Service(f"http://127.0.0.1:{port}", folder, process, log)
     try:
-        wait_for(service, "/readyz" if ready else "/healthz")
+        wait_for(service, path)
         yield service
     finally:
         service.stop()

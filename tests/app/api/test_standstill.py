@@ -1,9 +1,7 @@
 """An event loop that stands still: the process says where and ends, and another takes its place."""
 
-import os
 import re
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -14,7 +12,7 @@ import httpx
 import pytest
 
 from rag_app.api.standstill import EXIT_CODE
-from tests.app.api.running import Service, free_port, wait_for
+from tests.app.api.running import Service, free_port, running
 
 ROOT = Path(__file__).parents[3]
 SILENCE_SECONDS = 5
@@ -22,36 +20,17 @@ PATIENCE_SECONDS = 60
 
 
 @contextmanager
-def blockable(folder: Path, *command: str, port: int) -> Iterator[Service]:
-    log = folder / f"blockable-{port}.log"
+def blockable(folder: Path, *, workers: int = 1) -> Iterator[Service]:
+    port = free_port()
+    # uvicorn itself, as `ragline serve` has it for one process
+    one = ["uvicorn", "--factory", "tests.app.api.blocking:application", "--port", str(port)]
+    several = ["tests.app.api.blocking", str(port), str(workers)]
+    command = [sys.executable, "-m", *(one if workers == 1 else several)]
     environment = {
-        **os.environ,
         "PYTHONPATH": str(ROOT),
         "RAG_SERVER__WORKER_SILENCE_SECONDS": str(SILENCE_SECONDS),
     }
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *command],
-            cwd=folder,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            env=environment,
-        )
-    service = Service(f"http://127.0.0.1:{port}", folder, process, log)
-    try:
-        wait_for(service, "/healthz")
-        yield service
-    finally:
-        service.stop()
-
-
-@contextmanager
-def one(folder: Path) -> Iterator[Service]:
-    port = free_port()
-    factory = "tests.app.api.blocking:application"
-    command = ("uvicorn", "--factory", factory, "--port", str(port))
-    with blockable(folder, *command, port=port) as service:
+    with running(folder, command, port, environment, "/healthz") as service:
         yield service
 
 
@@ -61,7 +40,7 @@ def block(service: Service) -> None:
 
 
 def test_the_process_says_where_it_stands_and_ends(deployment: Path) -> None:
-    with one(deployment) as service:
+    with blockable(deployment) as service:
         block(service)
         assert service.process.wait(PATIENCE_SECONDS) == EXIT_CODE
         said = service.log.read_text(encoding="utf-8")
@@ -70,7 +49,7 @@ def test_the_process_says_where_it_stands_and_ends(deployment: Path) -> None:
 
 
 def test_a_process_that_was_stopped_goes_on(deployment: Path) -> None:
-    with one(deployment) as service:
+    with blockable(deployment) as service:
         service.process.send_signal(signal.SIGSTOP)
         time.sleep(3 * SILENCE_SECONDS)
         service.process.send_signal(signal.SIGCONT)
@@ -81,8 +60,7 @@ def test_a_process_that_was_stopped_goes_on(deployment: Path) -> None:
 
 
 def test_one_of_several_is_replaced(deployment: Path) -> None:
-    port = free_port()
-    with blockable(deployment, "tests.app.api.blocking", str(port), "2", port=port) as service:
+    with blockable(deployment, workers=2) as service:
         started = re.compile(r"Started server process \[(\d+)\]")
         block(service)
         until = time.monotonic() + 2 * PATIENCE_SECONDS

@@ -88,6 +88,7 @@ def test_killed_in_mid_answer_it_gives_way_to_quotations(
         until = time.monotonic() + SECONDS
         while "event: token" not in lines and time.monotonic() < until:
             time.sleep(0.01)
+        assert "event: token" in lines
         assert "event: done" not in lines
         started = time.monotonic()
         vllm_server.kill()
